@@ -1,0 +1,1 @@
+"""The two systems: transaction (ledger and the modules around it) and security (risk)."""

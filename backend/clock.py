@@ -1,0 +1,37 @@
+"""One clock. It arrives as an argument, so tests can choose the time."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The current time, in UTC."""
+        ...
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)  # noqa: TID251 — the one place that asks the machine
+
+
+class FixedClock:
+    """A clock for tests: stands still until it is moved."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def move(self, by: timedelta) -> None:
+        self.at += by
+
+
+def to_ms(at: datetime) -> int:
+    """Unix milliseconds, the form in which times are signed."""
+    return int(at.timestamp() * 1000)
+
+
+def from_ms(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

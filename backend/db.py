@@ -1,0 +1,89 @@
+"""The databases, through Piccolo's engine on asyncpg. Plain SQL takes $1-style parameters."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+import msgspec
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+
+T = TypeVar("T")
+
+STATEMENT_TIMEOUT_MS = 15_000
+LOCK_TIMEOUT_MS = 5_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
+
+
+class _Transaction(PostgresTransaction):
+    """Piccolo keeps the connection when COMMIT itself fails; give it back always."""
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        try:
+            await (self.rollback() if error else self.commit())  # type: ignore[no-untyped-call]
+        finally:
+            self.engine.current_transaction.reset(self.context)
+            if self.engine.pool:
+                await self.engine.pool.release(self.connection)
+            else:
+                await self.connection.close()
+        return False
+
+
+class Database(PostgresEngine):
+    """One pool to one cluster under one role. Known at import, opened at start."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(config={"database": name})
+        self.name = name
+
+    async def open(self, url: str, *, size: int = 8) -> None:
+        self.config = {"dsn": url, "server_settings": _server_settings(self.name)}
+        await self.start_connection_pool(min_size=1, max_size=size)
+
+    async def close(self) -> None:
+        if self.pool:
+            await self.close_connection_pool()
+
+    def transaction(self, allow_nested: bool = False) -> _Transaction:
+        """Refuses to nest, so every unit of work is visible at its caller."""
+        assert not allow_nested, "a transaction is opened once, where the rule lives"
+        return _Transaction(self, allow_nested=False)
+
+    async def query(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        """Rows. Runs inside the current transaction of this task if there is one."""
+        current = self.current_transaction.get()
+        if current is not None:
+            return await current.connection.fetch(sql, *args)  # type: ignore[no-any-return]
+        assert self.pool is not None, f"database {self.name} is not open"
+        return await self.pool.fetch(sql, *args)
+
+    async def query_as(self, kind: type[T], sql: str, *args: Any) -> list[T]:
+        """Rows as Structs; columns are named like the fields."""
+        return [as_struct(kind, row) for row in await self.query(sql, *args)]
+
+    async def one(self, kind: type[T], sql: str, *args: Any) -> T | None:
+        """The first row as a Struct, or None."""
+        rows = await self.query(sql, *args)
+        return as_struct(kind, rows[0]) if rows else None
+
+
+def as_struct(kind: type[T], row: asyncpg.Record) -> T:
+    return msgspec.convert(dict(row), kind)
+
+
+def _server_settings(name: str) -> dict[str, str]:
+    return {
+        "application_name": f"yipay {name}",
+        "timezone": "UTC",
+        "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+        "lock_timeout": str(LOCK_TIMEOUT_MS),
+        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
+    }
+
+
+TX = Database("tx")  # the transaction system's modules, role yipay_app
+LEDGER = Database("ledger")  # the ledger alone, same cluster, role yipay_ledger
+SEC = Database("sec")  # the security system's own cluster, role yipay_risk
+BOOKS = Database("books")  # the auditor's read-only eye on tx, role yipay_auditor
+
+ALL: Sequence[Database] = (TX, LEDGER, SEC, BOOKS)

@@ -1,0 +1,28 @@
+"""The outbox: what pages learn live. Written in the transaction of the change, read by topic."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """event_id rises; a stream resumes after the last one it saw."""
+
+    event_id: int
+    topic: str  # "person:usr_…", "shop:mch_…", "order:ord_…"
+    kind: str  # "order_paid", "payment_posted", "topup_settled", …
+    ref: str  # id of the thing that changed; pages fetch the rest themselves
+    created_at: datetime
+
+
+class Events(Protocol):
+    async def record(self, topic: str, kind: str, ref: str) -> None:
+        """Inside the caller's transaction: seen on commit only."""
+        ...
+
+    def subscribe(self, topics: tuple[str, ...], after: int | None) -> AsyncIterator[Event | None]:
+        """Events after `after` (None: from now on), as they come; None every 15 s as a sign of
+        life. Holds no database connection while waiting; survives a restart of PostgreSQL."""
+        ...

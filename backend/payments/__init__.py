@@ -1,0 +1,191 @@
+"""Payments: orders, and the one way a person's money moves: intent, consent, verdict, posting."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Protocol
+
+import msgspec
+
+from backend.errors import DomainError
+from backend.ids import Id
+from backend.ledger import Balance
+from backend.money import Amount
+from backend.risk import Requirement
+
+ORDER_LIFE = timedelta(minutes=15)
+MAX_ORDER_LIFE = timedelta(hours=2)
+SHORT_OF_DEADLINE = timedelta(seconds=45)  # after which a payment stopped half-way is driven on
+
+Note = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for money by a shop. The payee's name is what the payer will see."""
+
+    order_id: Id  # made by the caller
+    shop_id: Id
+    owner_id: Id  # the person behind the shop, who may not pay it
+    payee_name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    amount_fen: Amount
+    note: Note = ""
+    life: timedelta = ORDER_LIFE
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """status: "open", "paying", "paid", "expired", "cancelled"."""
+
+    order_id: str
+    shop_id: str
+    owner_id: str
+    payee_name: str
+    amount_fen: int
+    note: str
+    status: str
+    created_at: datetime
+    expires_at: datetime
+    paid_at: datetime | None
+    payment_id: str | None
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """What paying an order would take and cost; nothing is stored."""
+
+    order: Order
+    requirement: Requirement
+    balance: Balance
+    short_fen: int  # how much is missing in the balance, 0 if it is enough
+
+
+class StartPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """payment_id was made when the form was drawn; amount_fen is what the payer saw."""
+
+    payment_id: Id
+    order_id: Id
+    payer_id: Id
+    amount_fen: Amount
+    device_secret: str
+    address: str = ""
+    event_at: datetime | None = None  # set by the demo's history only
+
+
+class Confirm(msgspec.Struct, frozen=True, kw_only=True):
+    """The assertion that `start` asked for."""
+
+    payment_id: Id
+    payer_id: Id
+    device_secret: str
+    ceremony_id: str
+    response_json: bytes
+
+
+class Payment(msgspec.Struct, frozen=True, kw_only=True):
+    """status: "created", "authorized", "posted", "refused"; the last two are final."""
+
+    payment_id: str
+    order_id: str
+    payer_id: str
+    shop_id: str
+    payee_name: str
+    amount_fen: int
+    fee_fen: int
+    level: str  # "" until authorized
+    status: str
+    refusal_code: str
+    created_at: datetime
+    posted_at: datetime | None
+    journal_seq: int | None
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """Either it is done (level C), or `requirement.ceremony` is to be answered by `confirm`."""
+
+    payment: Payment
+    requirement: Requirement | None
+
+
+class ShopDay(msgspec.Struct, frozen=True, kw_only=True):
+    """A shop's posted payments since `since`."""
+
+    amount_fen: int
+    count: int
+
+
+class Payments(Protocol):
+    async def open_order(self, new: OpenOrder) -> Order:
+        """Idempotent. Refuses: IdReused."""
+        ...
+
+    async def cancel_order(self, shop_id: str, order_id: str) -> Order:
+        """Refuses: NotFound, OrderPaid, OrderBusy."""
+        ...
+
+    async def order(self, order_id: str) -> Order:
+        """As anybody who has the code may see it. Refuses: NotFound."""
+        ...
+
+    async def quote(self, order_id: str, payer_id: str, device_secret: str) -> Quote:
+        """Refuses: as `start`, but for the balance."""
+        ...
+
+    async def start(self, start: StartPayment) -> Started:
+        """Refuses: NotFound, IdReused, OrderPaid, OrderExpired, OrderCancelled, OrderBusy, OwnShop,
+        AmountChanged, InsufficientBalance, and what risk and ledger refuse. Unavailable parts refuse
+        with risk_unavailable or ledger_unavailable; money_moved tells the truth."""
+        ...
+
+    async def confirm(self, confirm: Confirm) -> Payment:
+        """Refuses: as `start`."""
+        ...
+
+    async def payment(self, person_id: str, payment_id: str) -> Payment:
+        """Of the payer or of the shop's owner. Refuses: NotFound."""
+        ...
+
+    async def shop_payments(self, shop_id: str, limit: int) -> tuple[Payment, ...]:
+        """The newest posted ones."""
+        ...
+
+    async def shop_day(self, shop_id: str, since: datetime) -> ShopDay: ...
+
+    async def sweep(self) -> int:
+        """Drive on what stopped half-way and expire orders; how many were touched."""
+        ...
+
+
+class OrderPaid(DomainError, code="order_paid"):
+    """Somebody has paid it already; params: by_you ("yes" or "no")."""
+
+
+class OrderExpired(DomainError, code="order_expired"):
+    """Too late; the shop shows a new code."""
+
+
+class OrderCancelled(DomainError, code="order_cancelled"):
+    """The shop took it back."""
+
+
+class OrderBusy(DomainError, code="order_busy", retryable=True):
+    """Another payment of it is under way."""
+
+
+class OwnShop(DomainError, code="own_shop"):
+    """The payer owns the shop."""
+
+
+class AmountChanged(DomainError, code="amount_changed"):
+    """The amount shown is not the order's."""
+
+
+class InsufficientBalance(DomainError, code="insufficient_balance"):
+    """params: short_fen."""
+
+
+class RiskUnavailable(DomainError, code="risk_unavailable", retryable=True):
+    """The security system does not answer. Nothing has moved and nothing will."""
+
+
+class LedgerUnavailable(DomainError, code="ledger_unavailable", retryable=True):
+    """The ledger can't be reached. Nothing has moved."""
+
+
+class PaymentPending(DomainError, code="payment_pending", retryable=True, money_moved="unknown"):
+    """The answer of the ledger was lost; the sweeper finds out within a minute."""

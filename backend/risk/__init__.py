@@ -1,0 +1,306 @@
+"""The security system's face. It decides; it trusts nothing that the transaction system says."""
+
+from datetime import datetime
+from typing import Annotated, Protocol
+
+import msgspec
+
+from backend.ids import Id
+from backend.intent import Intent
+from backend.risk.refusals import *  # noqa: F403 — the refusals are part of the face
+from backend.verdict import SignedVerdict
+
+Phone = Annotated[str, msgspec.Meta(pattern=r"^\+[1-9]\d{6,14}$")]
+"""E.164, for example +8613800138000."""
+
+SmsCode = Annotated[str, msgspec.Meta(pattern=r"^\d{6}$")]
+Secret = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
+"""256 random bits, unpadded base64url. Kept as a hash."""
+
+CredentialJson = Annotated[bytes, msgspec.Meta(max_length=16_384)]
+"""What the browser's `credential.toJSON()` gave, as UTF-8 JSON."""
+
+Label = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class StartEnrolment(msgspec.Struct, frozen=True, array_like=True):
+    enrolment_id: Id
+    phone: Phone
+    address: str  # the asker's network address, for limits
+    language: str = "zh-CN"
+
+
+class EnrolmentStarted(msgspec.Struct, frozen=True, array_like=True):
+    """The same for known and unknown numbers."""
+
+    resend_at: datetime
+    expires_at: datetime
+
+
+class CheckCode(msgspec.Struct, frozen=True, array_like=True):
+    enrolment_id: Id
+    code: SmsCode
+
+
+class PhoneProven(msgspec.Struct, frozen=True, array_like=True):
+    """has_wallet: this number's wallet exists; its owner signs in with a passkey instead."""
+
+    phone: str
+    has_wallet: bool
+
+
+class BeginRegistration(msgspec.Struct, frozen=True, array_like=True):
+    """With an enrolment (first device) or a grant from an older device (further ones)."""
+
+    person_id: Id
+    display_name: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+    enrolment_id: str = ""
+    grant: str = ""
+
+
+class Ceremony(msgspec.Struct, frozen=True, array_like=True):
+    """options_json: for `PublicKeyCredential.parse…OptionsFromJSON`. Single use, 2 minutes."""
+
+    ceremony_id: str
+    options_json: bytes
+    expires_at: datetime
+
+
+class FinishRegistration(msgspec.Struct, frozen=True, array_like=True):
+    ceremony_id: str
+    response_json: CredentialJson
+    device_label: Label
+    address: str = ""
+
+
+class Enrolled(msgspec.Struct, frozen=True, array_like=True):
+    """device_secret goes to the device and nowhere else."""
+
+    person_id: str
+    device_id: str
+    device_secret: str
+    synced: bool  # backup eligible: level B
+
+
+class FinishSignIn(msgspec.Struct, frozen=True, array_like=True):
+    """device_secret: of a device known already, or "" on a new one, which is then bound."""
+
+    ceremony_id: str
+    response_json: CredentialJson
+    device_label: Label
+    device_secret: str = ""
+    address: str = ""
+
+
+class SignedIn(msgspec.Struct, frozen=True, array_like=True):
+    person_id: str
+    device_id: str
+    device_secret: str  # empty when the device was known
+    new_device: bool
+
+
+class Device(msgspec.Struct, frozen=True, array_like=True):
+    device_id: str
+    label: str
+    passkey: bool
+    synced: bool
+    created_at: datetime
+    last_used_at: datetime
+    trusted_at: datetime  # until then the limits of a new device apply
+
+
+class Approval(msgspec.Struct, frozen=True, array_like=True):
+    """A finished assertion ceremony of the person, for a change of security settings."""
+
+    person_id: str
+    ceremony_id: str
+    response_json: CredentialJson
+
+
+class DeviceGrant(msgspec.Struct, frozen=True, array_like=True):
+    """A one-time secret with which a new device may register a passkey, for 5 minutes."""
+
+    grant: str
+    expires_at: datetime
+
+
+class Prepare(msgspec.Struct, frozen=True, array_like=True):
+    intent: Intent
+    device_secret: str
+    address: str = ""
+
+
+class Requirement(msgspec.Struct, frozen=True, array_like=True):
+    """What the intent takes: "none" (level C or D), "passkey", "wait" (until `wait_until`).
+
+    `ceremony` is set for "passkey" from `prepare`, never from `assess`.
+    """
+
+    takes: str
+    level: str
+    first_payment: bool  # to this payee
+    reasons: tuple[str, ...] = ()  # machine words, each with a text: "over_free_limit", …
+    wait_until: datetime | None = None
+    ceremony: Ceremony | None = None
+
+
+class Assess(msgspec.Struct, frozen=True, array_like=True):
+    """The facts of an intent that is not made yet."""
+
+    payer_id: str
+    payee_id: str
+    amount_fen: int
+    code: str
+    device_secret: str
+    kind: str = "pay"
+
+
+class Authorize(msgspec.Struct, frozen=True, array_like=True):
+    """Of a prepared intent: with the assertion asked for, or with the bound device alone."""
+
+    intent_id: str
+    device_secret: str = ""
+    ceremony_id: str = ""
+    response_json: Annotated[bytes, msgspec.Meta(max_length=16_384)] = b""
+
+
+class BankWord(msgspec.Struct, frozen=True, array_like=True):
+    """The bank's signed statement about one order; see `backend.bankword`."""
+
+    message: bytes
+    key_id: str
+    signature: bytes
+
+
+class AuthorizeTopUp(msgspec.Struct, frozen=True, array_like=True):
+    """The bank, not the transaction system, says that money came in."""
+
+    intent: Intent
+    word: BankWord
+
+
+class Limit(msgspec.Struct, frozen=True, array_like=True):
+    """One limit, as the limits page shows it. Amounts in fen; counts where it counts."""
+
+    name: (
+        str  # machine word with a text: "free_each", "free_day", "synced_day", "new_device_day", …
+    )
+    level: str
+    period: str  # "each", "day", "year", "total"
+    limit: int
+    used: int
+    counts: bool  # True: the numbers are a count, not fen
+
+
+class FreezeState(msgspec.Struct, frozen=True, array_like=True):
+    """thaws_at: set once undoing was approved; the wait until then is shown."""
+
+    frozen: bool
+    since: datetime | None = None
+    reason: str = ""  # "self", "alarm"
+    thaws_at: datetime | None = None
+
+
+class Alarm(msgspec.Struct, frozen=True, array_like=True):
+    alarm_id: int
+    kind: str
+    detail: str  # ids only, no personal data
+    accounts: tuple[str, ...]
+    raised_at: datetime
+
+
+class Status(msgspec.Struct, frozen=True, array_like=True):
+    """Of the security system, for /health/ready and the metrics."""
+
+    alarms: tuple[Alarm, ...]  # the newest open ones, at most 20
+    open_alarms: int
+    audited_seq: int  # the journal is verified up to here
+    audited_at: datetime | None
+
+
+class Risk(Protocol):
+    """Own transactions; every write is idempotent by the caller's id."""
+
+    # enrolment
+    async def start_enrolment(self, start: StartEnrolment) -> EnrolmentStarted:
+        """Send a code. Refuses: TooManyCodes, ResendTooSoon, SmsUnavailable."""
+        ...
+
+    async def check_code(self, check: CheckCode) -> PhoneProven:
+        """Refuses: CodeWrong, CodeExpired, CodeSpent (5 tries)."""
+        ...
+
+    async def begin_registration(self, begin: BeginRegistration) -> Ceremony:
+        """Refuses: PhoneNotProven, HasWallet, GrantInvalid."""
+        ...
+
+    async def finish_registration(self, finish: FinishRegistration) -> Enrolled:
+        """Refuses: CeremonyInvalid, PasskeyRefused."""
+        ...
+
+    # sign-in
+    async def begin_sign_in(self) -> Ceremony: ...
+
+    async def finish_sign_in(self, finish: FinishSignIn) -> SignedIn:
+        """Refuses: CeremonyInvalid, PasskeyRefused."""
+        ...
+
+    # devices
+    async def devices(self, person_id: str) -> tuple[Device, ...]: ...
+
+    async def device_of(self, device_secret: str) -> str:
+        """Id of the live device that holds this secret. Refuses: NotFound."""
+        ...
+
+    async def begin_approval(self, person_id: str, purpose: str) -> Ceremony:
+        """An assertion for a security change: "add_device", "remove_device:<id>", "unfreeze"."""
+        ...
+
+    async def grant_device(self, approval: Approval) -> DeviceGrant:
+        """Refuses: CeremonyInvalid, PasskeyRefused."""
+        ...
+
+    async def remove_device(self, approval: Approval, device_id: str) -> None:
+        """Its secret and passkey are dead at once. Refuses: also NotFound, LastDevice."""
+        ...
+
+    # freeze
+    async def freeze(self, person_id: str, device_secret: str) -> FreezeState:
+        """Nothing stronger than a signed-in device is needed: it can only stop money."""
+        ...
+
+    async def unfreeze(self, approval: Approval) -> FreezeState:
+        """Starts the wait, or ends the freeze after it. Refuses: FrozenByAlarm and as above."""
+        ...
+
+    async def freeze_state(self, person_id: str) -> FreezeState: ...
+
+    # money
+    async def assess(self, assess: Assess) -> Requirement:
+        """What an intent like this would take; stores nothing. Refuses like `prepare`."""
+        ...
+
+    async def prepare(self, prepare: Prepare) -> Requirement:
+        """Store the intent and say what it takes. Refuses: DeviceUnknown, PayerFrozen,
+        PayeeFrozen, LimitExceeded, IntentInvalid, IntentExpired, IdReused."""
+        ...
+
+    async def authorize(self, authorize: Authorize) -> SignedVerdict:
+        """Verify, decide, sign. The same call again gives the same verdict while it lives.
+        Refuses: as `prepare`, and PasskeyRequired, PasskeyRefused, CeremonyInvalid, IntentUsed."""
+        ...
+
+    async def authorize_top_up(self, authorize: AuthorizeTopUp) -> SignedVerdict:
+        """Refuses: IntentInvalid, BankWordInvalid, PayeeFrozen never: money may come in."""
+        ...
+
+    async def limits(self, person_id: str, device_secret: str) -> tuple[Limit, ...]: ...
+
+    async def release(self, intent_id: str) -> None:
+        """The ledger refused: what the intent used of the limits is given back."""
+        ...
+
+    # operation
+    async def status(self) -> Status: ...
+
+    async def ping(self) -> None: ...

@@ -1,0 +1,99 @@
+"""Refusals of the security system."""
+
+from backend.errors import DomainError
+
+
+class TooManyCodes(DomainError, code="too_many_codes"):
+    """Limit of codes per number or per address; params: minutes."""
+
+
+class ResendTooSoon(DomainError, code="resend_too_soon"):
+    """params: seconds."""
+
+
+class SmsUnavailable(DomainError, code="sms_unavailable", retryable=True):
+    """The gateway did not take the message."""
+
+
+class CodeWrong(DomainError, code="code_wrong"):
+    """params: tries_left."""
+
+
+class CodeExpired(DomainError, code="code_expired"):
+    """After 10 minutes, or unknown enrolment."""
+
+
+class CodeSpent(DomainError, code="code_spent"):
+    """5 wrong tries."""
+
+
+class PhoneNotProven(DomainError, code="phone_not_proven"):
+    """Registration without a proven number."""
+
+
+class HasWallet(DomainError, code="has_wallet"):
+    """The number has a wallet: sign in, or add this device from an older one."""
+
+
+class GrantInvalid(DomainError, code="grant_invalid"):
+    """Unknown, used or older than 5 minutes."""
+
+
+class CeremonyInvalid(DomainError, code="ceremony_invalid"):
+    """Unknown, used, of another kind or older than 2 minutes."""
+
+
+class PasskeyRefused(DomainError, code="passkey_refused"):
+    """The assertion or registration does not verify."""
+
+
+class LastDevice(DomainError, code="last_device"):
+    """The only device with a passkey can't be removed."""
+
+
+class FrozenByAlarm(DomainError, code="frozen_by_alarm"):
+    """The security system froze it; only its people can undo that."""
+
+
+class DeviceUnknown(DomainError, code="device_unknown"):
+    """The device secret is of no live device of the payer."""
+
+
+class PayerFrozen(DomainError, code="payer_frozen"):
+    """The payer's account is frozen."""
+
+
+class PayeeFrozen(DomainError, code="payee_frozen"):
+    """The payee's account is frozen."""
+
+
+class LimitExceeded(DomainError, code="limit_exceeded"):
+    """params: limit (its name), left_fen."""
+
+
+class NeedsPasskey(DomainError, code="needs_passkey"):
+    """More than this device may pay without a passkey, and it has none yet."""
+
+
+class KnownPayeesOnly(DomainError, code="known_payees_only"):
+    """A new device pays known payees only; params: hours."""
+
+
+class IntentInvalid(DomainError, code="intent_invalid"):
+    """The transfers are not what the intent says."""
+
+
+class IntentExpired(DomainError, code="intent_expired"):
+    """Too late: start again."""
+
+
+class IntentUsed(DomainError, code="intent_used"):
+    """A verdict was given for it and has ended."""
+
+
+class PasskeyRequired(DomainError, code="passkey_required"):
+    """The intent takes a passkey and none came."""
+
+
+class BankWordInvalid(DomainError, code="bank_word_invalid"):
+    """Not signed by the bank, or about another order, amount or person."""

@@ -1,0 +1,1 @@
+"""The JSON face for phones and merchants, over backend.services."""

@@ -1,0 +1,1 @@
+"""The HTML face: HTMX pages over backend.services."""
