@@ -36,6 +36,9 @@ class Database(PostgresEngine):
         super().__init__(config={"database": name})
         self.name = name
 
+    async def check_version(self) -> None:
+        """Piccolo asks the server at import; ours is known only at start."""
+
     async def open(self, url: str, *, size: int = 8) -> None:
         self.config = {"dsn": url, "server_settings": _server_settings(self.name)}
         await self.start_connection_pool(min_size=1, max_size=size)

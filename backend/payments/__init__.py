@@ -128,8 +128,8 @@ class Payments(Protocol):
 
     async def start(self, start: StartPayment) -> Started:
         """Refuses: NotFound, IdReused, OrderPaid, OrderExpired, OrderCancelled, OrderBusy, OwnShop,
-        AmountChanged, InsufficientBalance, and what risk and ledger refuse. Unavailable parts refuse
-        with risk_unavailable or ledger_unavailable; money_moved tells the truth."""
+        AmountChanged, InsufficientBalance, what risk and ledger refuse, and RiskUnavailable or
+        LedgerUnavailable where they don't answer; money_moved tells the truth."""
         ...
 
     async def confirm(self, confirm: Confirm) -> Payment:

@@ -1,0 +1,53 @@
+"""Migrations of one system, under an advisory lock. `python -m backend.migrate tx|sec`.
+
+Piccolo finds its configuration by an environment variable, once per process: hence a process each.
+"""
+
+import asyncio
+import subprocess
+import sys
+
+import asyncpg
+from piccolo.apps.migrations.commands.forwards import run_forwards
+
+from backend import settings as settings_module
+from backend.settings import Settings
+
+LOCK = 0x79697061  # "yipa"
+
+
+class MigrationFailed(Exception):
+    """The last line of what the migration printed."""
+
+
+def migrate(settings: Settings, systems: tuple[str, ...] = ("tx", "sec")) -> None:
+    """Run what is not run yet, one process per system."""
+    for system in systems:
+        environment = settings_module.to_environment(settings)
+        environment["PICCOLO_CONF"] = f"backend.piccolo_{system}"
+        done = subprocess.run(  # noqa: S603 — ourselves, no shell
+            [sys.executable, "-m", "backend.migrate", system],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            lines = (done.stderr or done.stdout).strip().splitlines()
+            raise MigrationFailed(f"{system}: {lines[-1] if lines else 'no output'}")
+
+
+async def _locked(url: str) -> bool:
+    lock = await asyncpg.connect(url)
+    try:
+        await lock.execute("select pg_advisory_lock($1)", LOCK)
+        result = await run_forwards("all")
+        return result.success
+    finally:
+        await lock.close()
+
+
+if __name__ == "__main__":
+    _settings = settings_module.load()
+    _url = _settings.tx_owner_url if sys.argv[1] == "tx" else _settings.sec_owner_url
+    sys.exit(0 if asyncio.run(_locked(_url)) else 1)
