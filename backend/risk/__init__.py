@@ -74,12 +74,14 @@ class FinishRegistration(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Enrolled(msgspec.Struct, frozen=True, array_like=True):
-    """device_secret goes to the device and nowhere else."""
+    """device_secret goes to the device and nowhere else. phone: of the enrolment, "" by a grant;
+    it comes from here because no one else may say which number was proven."""
 
     person_id: str
     device_id: str
     device_secret: str
     synced: bool  # backup eligible: level B
+    phone: str = ""
 
 
 class FinishSignIn(msgspec.Struct, frozen=True, array_like=True):
