@@ -3,16 +3,45 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 PREFIX = "YIPAY_"
 
-PostgresUrl = Annotated[str, msgspec.Meta(pattern=r"^(postgres(ql)?://.*)?$")]
-Address = Annotated[str, msgspec.Meta(pattern=r"^(unix:/.+|https://[^/]+:\d+)$")]
-Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/]+$")]
-Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+# The descriptions are what a person reads when a value is malformed.
+Text = Annotated[str, msgspec.Meta(description="text")]
+PostgresUrl = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(postgres(ql)?://.*)?$",
+        description="an address like postgresql://role:password@host:5432/database",
+    ),
+]
+Address = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(unix:/.+|https://[^/]+:\d+)$",
+        description="unix:/absolute/path.sock or https://host:port",
+    ),
+]
+Url = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^https?://[^/]+$", description="http://host:port or https://host, no path"
+    ),
+]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port number from 1 to 65535")]
+Switch = Annotated[bool, msgspec.Meta(description="true or false")]
+LogLevel = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(debug|info|warning|error)$", description="debug, info, warning or error"
+    ),
+]
+LogFormat = Annotated[str, msgspec.Meta(pattern=r"^(json|console)$", description="json or console")]
 
 
 class SettingsError(Exception):
@@ -22,7 +51,7 @@ class SettingsError(Exception):
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Empty URLs mean: the embedded cluster under `data_dir`, as `yipay up` starts it."""
 
-    data_dir: str = "var/data"
+    data_dir: Text = "var/data"
     tx_url: PostgresUrl = ""  # role yipay_app
     ledger_url: PostgresUrl = ""  # role yipay_ledger, same database as tx_url
     books_url: PostgresUrl = ""  # role yipay_auditor, same database as tx_url
@@ -31,21 +60,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sec_owner_url: PostgresUrl = ""  # role yipay_sec_owner, for migrations
     ledger_rpc: Address = "unix:/run/yipay/ledger.sock"
     risk_rpc: Address = "unix:/run/yipay/risk.sock"
-    rpc_ca: str = ""  # PEM files for mutual TLS, needed when an address is https://
-    rpc_cert: str = ""
-    rpc_key: str = ""
-    keys_dir: str = "var/keys"  # of this process's own private keys, mode 0700
-    verdict_keys: str = "var/public/verdict.json"  # public keys by key id, made by risk
-    bank_keys: str = "var/public/bank.json"  # public keys of the bank, by key id
-    host: str = "127.0.0.1"
+    rpc_ca: Text = ""  # PEM files for mutual TLS, needed when an address is https://
+    rpc_cert: Text = ""
+    rpc_key: Text = ""
+    keys_dir: Text = "var/keys"  # of this process's own private keys, mode 0700
+    verdict_keys: Text = "var/public/verdict.json"  # public keys by key id, made by risk
+    bank_keys: Text = "var/public/bank.json"  # public keys of the bank, by key id
+    host: Text = "127.0.0.1"
     port: Port = 8000
     internal_port: Port = 8001  # health and metrics, loopback only
     public_origin: Url = "http://localhost:8000"
-    rp_id: str = "localhost"
+    rp_id: Text = "localhost"
     sms_url: Url = "http://127.0.0.1:8003"
     bank_url: Url = "http://127.0.0.1:8004"
-    demo: bool = False
-    log_level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)$")] = "info"
+    demo: Switch = False  # loopback only; marked on every page
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "json"
 
     @property
     def secure_transport(self) -> bool:
@@ -59,29 +89,49 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment. Raises SettingsError with the variable's name."""
     source = os.environ if environment is None else environment  # noqa: TID251 — the one reader
     raw = {k.removeprefix(PREFIX).lower(): v for k, v in source.items() if k.startswith(PREFIX)}
-    unknown = sorted(raw.keys() - set(Settings.__struct_fields__))
-    if unknown:
-        raise SettingsError(f"{PREFIX}{unknown[0].upper()}: no such setting")
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
     for name, value in raw.items():
-        _check(name, value)
-    return msgspec.convert(raw, Settings, strict=False)
+        if name not in fields:
+            raise SettingsError(f"{_variable(name)}: no such setting")
+        _check(name, fields[name].type, value)
+    return checked(msgspec.convert(raw, Settings, strict=False))
+
+
+def checked(settings: Settings) -> Settings:
+    """The rules between settings. Raises SettingsError."""
+    if settings.demo and settings.host not in LOOPBACK:
+        raise SettingsError(f"{_variable('demo')}: only with {_variable('host')} on loopback")
+    if any(address.startswith("https:") for address in (settings.ledger_rpc, settings.risk_rpc)):
+        for name in ("rpc_ca", "rpc_cert", "rpc_key"):
+            if not getattr(settings, name):
+                raise SettingsError(
+                    f"{_variable(name)}: expected a PEM file for https:// addresses"
+                )
+    return settings
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
     """The variables from which `load` makes the same Settings, for child processes."""
     return {
-        f"{PREFIX}{name.upper()}": _text(value)
-        for name, value in msgspec.structs.asdict(settings).items()
+        _variable(name): _text(value) for name, value in msgspec.structs.asdict(settings).items()
     }
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
 
 
 def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _check(name: str, value: str) -> None:
-    field = next(f for f in msgspec.structs.fields(Settings) if f.name == name)
+def _check(name: str, kind: Any, value: str) -> None:
     try:
-        msgspec.convert(value, field.type, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"{PREFIX}{name.upper()}: {error}") from None
+        msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        # The value stays out of the message: it may hold a password.
+        raise SettingsError(f"{_variable(name)}: expected {_description(kind)}") from None
+
+
+def _description(kind: Any) -> str:
+    return str(kind.__metadata__[0].description)
