@@ -1,0 +1,310 @@
+"""The sandbox bank's books: card accounts, orders, and what it has decided. Plain SQLite.
+
+The bank never keeps a card number: an account is found by a keyed hash of it.
+"""
+
+import hmac
+import secrets
+import sqlite3
+from typing import NewType
+
+import msgspec
+
+from backend.bankword import BankStatement, message
+from backend.keys import Signer
+from backend.money import Amount
+from backend.sandbox.cards import BANKS, Mode, luhn, mode
+from backend.sandbox.store import first, rows
+
+START_BALANCE_FEN = 10_000_000  # what a card account opens with: 100,000 yuan
+MAX_TRIES = 3
+FAULTS = 2  # how often a FAULT card answers 500 to one order before it works
+DUPLICATES = 5
+
+Db = sqlite3.Connection
+Token = NewType("Token", str)
+
+SCHEMA = """
+create table if not exists secret (key blob not null);
+create table if not exists account (
+    account text primary key, balance_fen integer not null check (balance_fen >= 0));
+create table if not exists card (
+    token text primary key, card_id text not null unique, account text not null,
+    bank_name text not null, last4 text not null, holder text not null,
+    code text not null, tries_left integer not null, status text not null);
+create table if not exists orders (
+    order_id text primary key, token text not null, person_id text not null,
+    amount_fen integer not null check (amount_fen > 0), outcome text not null,
+    reason text not null, due_ms integer not null, next_outcome text not null,
+    word blob not null);
+create table if not exists fault (order_id text primary key, count integer not null);
+create table if not exists line (
+    line_id integer primary key, account text not null, at_ms integer not null,
+    what text not null, amount_fen integer not null);
+create table if not exists callback (
+    callback_id integer primary key, order_id text not null, word blob not null,
+    due_ms integer not null, attempts integer not null default 0);
+create index if not exists callback_due on callback (due_ms);
+create index if not exists orders_due on orders (due_ms) where next_outcome <> '';
+"""
+
+
+class BankRefusal(Exception):
+    """Why the bank does not do it: a word, and the tries left where it counts them."""
+
+    def __init__(self, reason: str, tries_left: int = 0) -> None:
+        super().__init__(reason)
+        self.reason, self.tries_left = reason, tries_left
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How long the misbehaving cards take."""
+
+    hang_s: float = 30.0  # a lost answer keeps its request open this long
+    settle_s: float = 12.0  # after which a lost order is decided
+    late_s: float = 90.0  # after which a LATE order is decided
+    contradict_s: float = 5.0
+    early_s: float = 1.0  # by how much an EARLY call-back overtakes the answer
+
+
+class Card(msgspec.Struct, frozen=True):
+    token: str
+    card_id: str
+    account: str
+    bank_name: str
+    last4: str
+    holder: str
+    code: str
+    tries_left: int
+    status: str  # "offered", "confirmed", "refused"
+
+
+class Order(msgspec.Struct, frozen=True):
+    """outcome: "pending", "paid", "refused". next_outcome: what it turns to at due_ms, or ""."""
+
+    order_id: str
+    token: str
+    person_id: str
+    amount_fen: int
+    outcome: str
+    reason: str
+    due_ms: int
+    next_outcome: str
+    word: bytes
+
+
+class Word(msgspec.Struct, frozen=True, array_like=True):
+    """A signed statement on the wire: a JSON array of base64 message, key id, base64 signature."""
+
+    message: bytes
+    key_id: str
+    signature: bytes
+
+
+class Debit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    order_id: str
+    token: str
+    person_id: str
+    amount_fen: Amount
+
+
+# -- cards --------------------------------------------------------------------------------------
+
+
+def offer(db: Db, card_id: str, number: str, holder: str, now_ms: int) -> Card:
+    """Start binding: a one-fen deposit with a code appears on the customer's statement."""
+    if not (luhn(number) and 12 <= len(number) <= 19):
+        raise BankRefusal("number")
+    bank_name = BANKS.get(number[:6])
+    if bank_name is None:
+        raise BankRefusal("unknown_bank")
+    if mode(number[-4:]) is Mode.NOT_TAKEN:
+        raise BankRefusal("not_taken")
+    account = _account(db, number)
+    known = first(Card, db.execute("select * from card where card_id = ?", (card_id,)))
+    if known is not None:
+        if (known.account, known.holder) != (account, holder):
+            raise BankRefusal("id_reused")
+        return known
+    card = Card(
+        token="tok_" + secrets.token_urlsafe(18),
+        card_id=card_id,
+        account=account,
+        bank_name=bank_name,
+        last4=number[-4:],
+        holder=holder,
+        code=f"{secrets.randbelow(10_000):04d}",
+        tries_left=MAX_TRIES,
+        status="offered",
+    )
+    db.execute("insert into card values (?,?,?,?,?,?,?,?,?)", msgspec.structs.astuple(card))
+    # The bank makes this deposit out of its own pocket: it is no part of the wallet's money.
+    db.execute("update account set balance_fen = balance_fen + 1 where account = ?", (account,))
+    _line(db, account, now_ms, f"易支付 验证码 {card.code} · YiPay code", 1)
+    return card
+
+
+def confirm(db: Db, token: str, code: str) -> int:
+    """0 when confirmed, else the tries that are left. The count must be kept: so no raise here."""
+    card = card_of(db, token)
+    if card is None or card.status == "refused":
+        raise BankRefusal("micro_code_spent")
+    if card.status == "confirmed" or hmac.compare_digest(card.code, code):
+        db.execute("update card set status = 'confirmed' where token = ?", (token,))
+        return 0
+    left = card.tries_left - 1
+    status = "offered" if left else "refused"
+    db.execute("update card set tries_left = ?, status = ? where token = ?", (left, status, token))
+    return left or -1
+
+
+def card_of(db: Db, token: str) -> Card | None:
+    return first(Card, db.execute("select * from card where token = ?", (token,)))
+
+
+# -- orders -------------------------------------------------------------------------------------
+
+
+def order_of(db: Db, order_id: str) -> Order | None:
+    return first(Order, db.execute("select * from orders where order_id = ?", (order_id,)))
+
+
+def fault(db: Db, ask: Debit) -> bool:
+    """Whether this try fails before anything is booked."""
+    card = card_of(db, ask.token)
+    if card is None or mode(card.last4) is not Mode.FAULT:
+        return False
+    [(count,)] = db.execute(
+        "insert into fault values (?, 1) on conflict do update set count = count + 1 "
+        "returning count",
+        (ask.order_id,),
+    ).fetchall()
+    return bool(count <= FAULTS)
+
+
+def debit(db: Db, ask: Debit, signer: Signer, pace: Pace, now_ms: int) -> Order:
+    """Take the money, once per order id."""
+    known = order_of(db, ask.order_id)
+    if known is not None:
+        if (known.token, known.person_id, known.amount_fen) != (
+            ask.token,
+            ask.person_id,
+            ask.amount_fen,
+        ):
+            raise BankRefusal("id_reused")
+        return known
+    card = card_of(db, ask.token)
+    kind = mode(card.last4) if card is not None else Mode.NORMAL
+    outcome, reason = _intended(card, kind)
+    order = Order(
+        order_id=ask.order_id,
+        token=ask.token,
+        person_id=ask.person_id,
+        amount_fen=ask.amount_fen,
+        outcome="pending",
+        reason=reason,
+        due_ms=now_ms + int(_delay_s(kind, pace) * 1000),
+        next_outcome=outcome,
+        word=b"",
+    )
+    db.execute("insert into orders values (?,?,?,?,?,?,?,?,?)", msgspec.structs.astuple(order))
+    if order.due_ms > now_ms:
+        return order
+    order = decide(db, order, signer, now_ms)
+    if kind is Mode.CONTRADICTS:
+        db.execute(
+            "update orders set next_outcome = 'paid', due_ms = ? where order_id = ?",
+            (now_ms + int(pace.contradict_s * 1000), order.order_id),
+        )
+    return order
+
+
+def _intended(card: Card | None, kind: Mode) -> tuple[str, str]:
+    """What the order is to become, and why if it is refused."""
+    if card is None or card.status != "confirmed":
+        return "refused", "card_unknown"
+    if kind in (Mode.NO_FUNDS, Mode.LOST_THEN_REFUSED, Mode.CONTRADICTS):
+        return "refused", "card_funds"
+    return ("refused", "card_blocked") if kind is Mode.BLOCKED else ("paid", "")
+
+
+def _delay_s(kind: Mode, pace: Pace) -> float:
+    if kind in (Mode.LOST_THEN_PAID, Mode.LOST_THEN_REFUSED):
+        return pace.settle_s
+    return pace.late_s if kind is Mode.LATE else 0
+
+
+def due(db: Db, now_ms: int) -> list[Order]:
+    return rows(
+        Order,
+        db.execute(
+            "select * from orders where next_outcome <> '' and due_ms <= ? limit 50", (now_ms,)
+        ),
+    )
+
+
+def decide(db: Db, order: Order, signer: Signer, now_ms: int) -> Order:
+    """Carry out what the order turns to, sign it, and leave the call-backs to be delivered."""
+    card = card_of(db, order.token)
+    outcome, reason = order.next_outcome, order.reason
+    if outcome == "paid":
+        assert card is not None
+        outcome, reason = _take(db, card, order, now_ms)
+    statement = BankStatement(
+        order.order_id, order.person_id, order.amount_fen, "CNY", outcome, now_ms
+    )
+    word = _sign(statement, signer)
+    db.execute(
+        "update orders set outcome = ?, reason = ?, next_outcome = '', word = ? where order_id = ?",
+        (outcome, reason, word, order.order_id),
+    )
+    times = DUPLICATES if card and mode(card.last4) is Mode.DUPLICATE else 1
+    db.executemany(
+        "insert into callback (order_id, word, due_ms) values (?, ?, ?)",
+        [(order.order_id, word, now_ms)] * times,
+    )
+    return msgspec.structs.replace(
+        order, outcome=outcome, reason=reason, next_outcome="", word=word
+    )
+
+
+def custody_fen(db: Db) -> int:
+    """What the bank holds for the wallet: the sum of all that it has paid."""
+    [(total,)] = db.execute(
+        "select coalesce(sum(amount_fen), 0) from orders where outcome = 'paid'"
+    ).fetchall()
+    return int(total)
+
+
+def _take(db: Db, card: Card, order: Order, now_ms: int) -> tuple[str, str]:
+    taken = db.execute(
+        "update account set balance_fen = balance_fen - ? where account = ? and balance_fen >= ?",
+        (order.amount_fen, card.account, order.amount_fen),
+    )
+    if taken.rowcount == 0:
+        return "refused", "card_funds"
+    _line(db, card.account, now_ms, f"易支付 充值 {order.order_id} · YiPay", -order.amount_fen)
+    return "paid", ""
+
+
+def _sign(statement: BankStatement, signer: Signer) -> bytes:
+    signed = message(statement)
+    return msgspec.json.encode(Word(signed, signer.key_id, signer.sign(signed)))
+
+
+def _account(db: Db, number: str) -> str:
+    """Opens the card's account when it is seen first."""
+    secret = db.execute("select key from secret").fetchone()
+    if secret is None:
+        db.execute("insert into secret values (?)", (secrets.token_bytes(32),))
+        secret = db.execute("select key from secret").fetchone()
+    account = hmac.new(secret[0], number.encode(), "sha256").hexdigest()
+    db.execute("insert or ignore into account values (?, ?)", (account, START_BALANCE_FEN))
+    return account
+
+
+def _line(db: Db, account: str, at_ms: int, what: str, amount_fen: int) -> None:
+    db.execute(
+        "insert into line (account, at_ms, what, amount_fen) values (?, ?, ?, ?)",
+        (account, at_ms, what, amount_fen),
+    )
