@@ -8,7 +8,10 @@ import subprocess
 import sys
 
 import asyncpg
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.apps.migrations.commands.forwards import run_forwards
+from piccolo.engine import engine_finder
+from piccolo.engine.postgres import PostgresEngine
 
 from backend import settings as settings_module
 from backend.settings import Settings
@@ -35,6 +38,23 @@ def migrate(settings: Settings, systems: tuple[str, ...] = ("tx", "sec")) -> Non
         if done.returncode:
             lines = (done.stderr or done.stdout).strip().splitlines()
             raise MigrationFailed(f"{system}: {lines[-1] if lines else 'no output'}")
+
+
+def from_sql(app_name: str, migration_id: str, description: str, sql: str) -> MigrationManager:
+    """A migration of plain SQL, many statements in one transaction."""
+    manager = MigrationManager(
+        migration_id=migration_id, app_name=app_name, description=description
+    )
+
+    async def run() -> None:
+        engine = engine_finder()
+        assert isinstance(engine, PostgresEngine)
+        transaction = engine.current_transaction.get()
+        assert transaction is not None, "Piccolo wraps each migration in a transaction"
+        await transaction.connection.execute(sql)
+
+    manager.add_raw(run)
+    return manager
 
 
 async def _locked(url: str) -> bool:

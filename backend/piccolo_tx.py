@@ -18,6 +18,7 @@ APP_REGISTRY = AppRegistry(
             "payments",
             "banking",
             "merchant",
+            "jobs",
         )
     ]
 )

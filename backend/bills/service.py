@@ -1,0 +1,100 @@
+"""Bills on PostgreSQL."""
+
+import re
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+
+from backend.bills import Bill, BillPage, MonthSum, cursor
+from backend.db import TX
+from backend.errors import BadRequest, NotFound
+
+MAX_PAGE = 100
+MAX_MONTHS = 36
+MONTH_SLOTS = 16  # rows per month's sum, so that a busy shop's bills don't wait for each other
+
+_MONTH = re.compile(r"[1-9]\d{3}-(0[1-9]|1[0-2])", re.ASCII)
+_COLUMNS = Bill.__struct_fields__
+_TYPES = {"amount_fen": "bigint", "fee_fen": "bigint"} | dict.fromkeys(
+    ("event_at", "settled_at"), "timestamptz"
+)
+_NEWEST = datetime(9999, 12, 31, tzinfo=UTC), "\x7f"
+
+_SELECT = f"select {', '.join(_COLUMNS)} from bills.bill where person_id = $1"  # noqa: S608
+_ARRAYS = ", ".join(f"${n}::{_TYPES.get(name, 'text')}[]" for n, name in enumerate(_COLUMNS, 1))
+# Rows go in by person, so that two bills between the same two people lock in the same order.
+_RECORD = f"""
+with put as (
+    insert into bills.bill as b ({", ".join(_COLUMNS)})
+    select * from unnest({_ARRAYS}) as given({", ".join(_COLUMNS)}) order by person_id, bill_id
+    on conflict (person_id, bill_id) do update
+    set status = excluded.status, method = excluded.method,
+        settled_at = excluded.settled_at, refusal_code = excluded.refusal_code
+    where b.status = 'pending'
+    returning person_id, direction, amount_fen, status, event_at
+)
+insert into bills.month as m (person_id, month, slot, in_fen, out_fen)
+select person_id, date_trunc('month', event_at at time zone 'Asia/Shanghai')::date,
+    pg_backend_pid() % {MONTH_SLOTS},
+    coalesce(sum(amount_fen) filter (where direction = 'in'), 0),
+    coalesce(sum(amount_fen) filter (where direction = 'out'), 0)
+from put where status = 'succeeded' group by 1, 2 order by 1, 2
+on conflict (person_id, month, slot) do update
+set in_fen = m.in_fen + excluded.in_fen, out_fen = m.out_fen + excluded.out_fen
+"""  # noqa: S608
+
+
+class BillsService:
+    async def record(self, bills: tuple[Bill, ...]) -> None:
+        assert TX.current_transaction.get(), "bills belong to the transaction of the change"
+        rows = [msgspec.structs.astuple(bill) for bill in bills]
+        columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
+        await TX.query(_RECORD, *columns)
+
+    async def page(self, person_id: str, cursor: str, limit: int) -> BillPage:
+        if not 1 <= limit <= MAX_PAGE:
+            raise BadRequest()
+        event_at, bill_id = _place(person_id, cursor)
+        found = await TX.query_as(
+            Bill,
+            f"{_SELECT} and (event_at, bill_id) < ($2, $3)"
+            " order by event_at desc, bill_id desc limit $4",
+            person_id,
+            event_at,
+            bill_id,
+            limit + 1,
+        )
+        return BillPage(bills=tuple(found[:limit]), next_cursor=_next(person_id, found, limit))
+
+    async def bill(self, person_id: str, bill_id: str) -> Bill:
+        found = await TX.one(Bill, f"{_SELECT} and bill_id = $2", person_id, bill_id)
+        if found is None:
+            raise NotFound()
+        return found
+
+    async def months(self, person_id: str, months: tuple[str, ...]) -> tuple[MonthSum, ...]:
+        """One sum per month asked, in that order. Refuses: BadRequest."""
+        if len(months) > MAX_MONTHS or not all(_MONTH.fullmatch(month) for month in months):
+            raise BadRequest()
+        found = await TX.query_as(
+            MonthSum,
+            "select to_char(month, 'YYYY-MM') as month, sum(in_fen)::bigint as in_fen,"
+            " sum(out_fen)::bigint as out_fen from bills.month"
+            " where person_id = $1 and month = any($2::date[]) group by bills.month.month",
+            person_id,
+            [date.fromisoformat(f"{month}-01") for month in months],
+        )
+        sums = {row.month: row for row in found}
+        return tuple(sums.get(m) or MonthSum(month=m, in_fen=0, out_fen=0) for m in months)
+
+
+def _place(person_id: str, text: str) -> tuple[datetime, str]:
+    return cursor.decode(person_id, text) if text else _NEWEST
+
+
+def _next(person_id: str, found: list[Bill], limit: int) -> str:
+    if len(found) <= limit:
+        return ""
+    last = found[limit - 1]
+    return cursor.encode(person_id, last.event_at, last.bill_id)

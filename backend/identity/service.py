@@ -1,0 +1,158 @@
+"""People and sessions on PostgreSQL."""
+
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from backend import ids
+from backend.clock import Clock
+from backend.db import TX
+from backend.errors import IdReused, NotFound
+from backend.identity import (
+    IDLE_LIFE,
+    SESSION_LIFE,
+    Language,
+    NewPerson,
+    OpenedSession,
+    OpenSession,
+    Person,
+    PhoneTaken,
+    Session,
+    SignedOut,
+)
+
+TOKEN_BYTES = 32
+SEEN_STEP = timedelta(seconds=30)  # a busy session writes its seen_at no more often
+
+_SESSION = "session_id, person_id, device_id, label, created_at, seen_at"
+_PERSON = "person_id, phone, display_name, language, demo, created_at"
+
+
+class IdentityService:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def create_person(self, new: NewPerson) -> Person:
+        await TX.query(
+            f"insert into identity.person ({_PERSON}) values ($1, $2, $3, $4, $5, $6)"  # noqa: S608
+            " on conflict do nothing",
+            new.person_id,
+            new.phone,
+            new.display_name,
+            new.language,
+            new.demo,
+            self._clock.now(),
+        )
+        found = await self._find(new.person_id)
+        if found is None:
+            raise PhoneTaken()
+        # The language may have been changed since; who somebody is may not.
+        if (found.phone, found.display_name, found.demo) != (new.phone, new.display_name, new.demo):
+            raise IdReused()
+        return found
+
+    async def person(self, person_id: str) -> Person:
+        found = await self._find(person_id)
+        if found is None:
+            raise NotFound()
+        return found
+
+    async def set_language(self, person_id: str, language: Language) -> None:
+        rows = await TX.query(
+            "update identity.person set language = $2 where person_id = $1 returning person_id",
+            person_id,
+            language,
+        )
+        if not rows:
+            raise NotFound()
+
+    async def open_session(self, new: OpenSession) -> OpenedSession:
+        now = self._clock.now()
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        async with TX.transaction():
+            await self._forget_dead(new.person_id, now)
+            [session] = await TX.query_as(
+                Session,
+                f"insert into identity.session ({_SESSION}, token_hash)"  # noqa: S608
+                f" values ($1, $2, $3, $4, $5, $5, $6) returning {_SESSION}",
+                ids.new("ses"),
+                new.person_id,
+                new.device_id,
+                new.label,
+                now,
+                _hash(token),
+            )
+        return OpenedSession(session=session, token=token)
+
+    async def session(self, token: str) -> Session:
+        now = self._clock.now()
+        found = await TX.one(
+            Session,
+            f"select {_SESSION} from identity.session"  # noqa: S608
+            " where token_hash = $1 and seen_at > $2 and created_at > $3",
+            _hash(token),
+            now - IDLE_LIFE,
+            now - SESSION_LIFE,
+        )
+        if found is None:
+            raise SignedOut()
+        if now - found.seen_at >= SEEN_STEP:
+            await TX.query(
+                "update identity.session set seen_at = $2 where session_id = $1 and seen_at < $2",
+                found.session_id,
+                now,
+            )
+        return found
+
+    async def sessions(self, person_id: str) -> tuple[Session, ...]:
+        now = self._clock.now()
+        found = await TX.query_as(
+            Session,
+            f"select {_SESSION} from identity.session"  # noqa: S608
+            " where person_id = $1 and seen_at > $2 and created_at > $3"
+            " order by created_at desc, session_id desc",
+            person_id,
+            now - IDLE_LIFE,
+            now - SESSION_LIFE,
+        )
+        return tuple(found)
+
+    async def end_session(self, person_id: str, session_id: str) -> None:
+        rows = await TX.query(
+            "delete from identity.session where session_id = $1 and person_id = $2"
+            " returning session_id",
+            session_id,
+            person_id,
+        )
+        if not rows:
+            raise NotFound()
+
+    async def end_all(self, person_id: str) -> None:
+        await TX.query("delete from identity.session where person_id = $1", person_id)
+
+    async def end_device(self, person_id: str, device_id: str) -> None:
+        await TX.query(
+            "delete from identity.session where person_id = $1 and device_id = $2",
+            person_id,
+            device_id,
+        )
+
+    async def _find(self, person_id: str) -> Person | None:
+        return await TX.one(
+            Person,
+            f"select {_PERSON} from identity.person where person_id = $1",  # noqa: S608
+            person_id,
+        )
+
+    async def _forget_dead(self, person_id: str, now: datetime) -> None:
+        await TX.query(
+            "delete from identity.session"
+            " where person_id = $1 and (seen_at <= $2 or created_at <= $3)",
+            person_id,
+            now - IDLE_LIFE,
+            now - SESSION_LIFE,
+        )
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode()).digest()
