@@ -1,0 +1,167 @@
+"""Every failure as a page: what happened, whether money moved, what to do. Never a stack trace."""
+
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+
+from backend.errors import DomainError
+from backend.identity import SignedOut
+from web.http import WebRequest, local_path, redirect, request_id_of
+from web.i18n import msg, texts
+from web.render import page
+from web.security.csrf import SAFE_METHODS, ForeignRequest
+from web.security.throttle import WINDOW_S
+from web.session import visit_of
+
+_log = structlog.get_logger(__name__)
+
+CONFLICT = 409
+STATUSES = {
+    "bad_request": 400,
+    "signed_out": 401,
+    "passkey_refused": 403,
+    "device_unknown": 403,
+    "payer_frozen": 403,
+    "payee_frozen": 403,
+    "account_frozen": 403,
+    "frozen_by_alarm": 403,
+    "limit_exceeded": 403,
+    "known_payees_only": 403,
+    "needs_passkey": 403,
+    "bank_word_invalid": 403,
+    "not_found": 404,
+    "unknown_account": 404,
+    "order_expired": 410,
+    "order_cancelled": 410,
+    "intent_expired": 410,
+    "ceremony_invalid": 410,
+    "code_expired": 410,
+    "grant_invalid": 410,
+    "code_wrong": 422,
+    "code_spent": 422,
+    "micro_code_wrong": 422,
+    "card_refused": 422,
+    "insufficient_balance": 422,
+    "insufficient_funds": 422,
+    "too_many_codes": 429,
+    "resend_too_soon": 429,
+}
+RETRY_AFTER_S = 5
+MAX_RETRY_AFTER_S = 3600
+
+# Failures that are no refusals of a module, by status: what happened, what to do.
+PLAIN = {
+    400: (msg("This request could not be understood."), msg("Go back and try again.")),
+    403: (
+        msg("This page is out of date, or the request came from elsewhere."),
+        msg("Open the page again and repeat what you did."),
+    ),
+    404: (msg("There is no such page."), msg("Check the address, or start from the home page.")),
+    405: (msg("This address can't be used that way."), msg("Start from the home page.")),
+    413: (msg("What was sent is too large."), msg("Send less.")),
+    429: (msg("Too many tries from your network."), msg("Wait a minute, then try again.")),
+    500: (
+        msg("Something went wrong on our side."),
+        msg("If you were paying, look at your bills before you try again."),
+    ),
+}
+UNKNOWN_OUTCOME = frozenset({500})
+
+
+def status_of(error: DomainError) -> int:
+    """The HTTP status of a refusal."""
+    return STATUSES.get(error.code, 503 if error.retryable else CONFLICT)
+
+
+def retry_after(error: DomainError) -> int:
+    """Seconds after which trying again makes sense."""
+    seconds, minutes = error.params.get("seconds"), error.params.get("minutes")
+    if isinstance(seconds, int):
+        return min(max(seconds, 1), MAX_RETRY_AFTER_S)
+    if isinstance(minutes, int):
+        return min(max(minutes, 1) * 60, MAX_RETRY_AFTER_S)
+    return RETRY_AFTER_S
+
+
+def on_refusal(request: Request[Any, Any, Any], error: DomainError) -> Response[Any]:
+    """One line in the log, one page for the person."""
+    web = _web(request)
+    status_code = status_of(error)
+    _log.info("refused", code=error.code, status=status_code, route=_route(web))
+    if isinstance(error, SignedOut):
+        return _to_sign_in(web)
+    headers = {"Retry-After": str(retry_after(error))} if status_code in {429, 503} else {}
+    text = texts(visit_of(web).language).refusal(error)
+    return page(
+        web,
+        "error.html",
+        status_code=status_code,
+        headers=headers | _retarget(web),
+        text=text,
+        code=error.code,
+        status=status_code,
+        request_id=request_id_of(web.scope),
+    )
+
+
+def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    web = _web(request)
+    status_code = error.status_code if error.status_code in PLAIN else 400
+    if isinstance(error, ForeignRequest):
+        _log.warning("foreign_request", reason=error.detail, route=_route(web))
+    headers = {"Retry-After": str(WINDOW_S)} if status_code == 429 else {}
+    if status_code == 405:
+        headers["Allow"] = (error.headers or {}).get("Allow", "GET, HEAD")
+    return _plain(web, status_code, headers)
+
+
+def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The last resort: whether something was carried out is not known here."""
+    web = _web(request)
+    _log.error("failed", route=_route(web), exc_info=error)
+    return _plain(web, 500, {})
+
+
+HANDLERS: ExceptionHandlersMap = {
+    DomainError: on_refusal,
+    HTTPException: on_http,
+    Exception: on_bug,
+}
+
+
+def _plain(request: WebRequest, status_code: int, headers: dict[str, str]) -> Response[str]:
+    what, todo = PLAIN[status_code]
+    return page(
+        request,
+        "error.html",
+        status_code=status_code,
+        headers=headers | _retarget(request),
+        text=texts(visit_of(request).language).plain(what, todo, status_code in UNKNOWN_OUTCOME),
+        code="",
+        status=status_code,
+        request_id=request_id_of(request.scope),
+    )
+
+
+def _to_sign_in(request: WebRequest) -> Response[Any]:
+    path = request.scope["path"] if request.method in SAFE_METHODS else "/"
+    here = local_path(path)
+    return redirect(request, "/sign-in" if here == "/" else f"/sign-in?next={here}")
+
+
+def _retarget(request: WebRequest) -> dict[str, str]:
+    """A failed part takes the place of the whole content: it would make no sense inside a row."""
+    return {"HX-Retarget": "#main", "HX-Reswap": "innerHTML"} if request.is_partial else {}
+
+
+def _route(request: WebRequest) -> str:
+    """The route, not the path: a path may hold what should not be logged."""
+    template = request.scope.get("path_template")
+    return str(template) if template else "unrouted"
+
+
+def _web(request: Request[Any, Any, Any]) -> WebRequest:
+    return request if isinstance(request, WebRequest) else WebRequest(request.scope)
