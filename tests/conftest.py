@@ -49,8 +49,7 @@ def start_cluster(
     with (folder / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
             cluster.command(options),
-            user=cluster.user or None,
-            group=cluster.user or None,
+            **cluster.as_user(),
             stdout=log,
             stderr=log,
             cwd="/",
