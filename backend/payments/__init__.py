@@ -1,6 +1,6 @@
 """Payments: orders, and the one way a person's money moves: intent, consent, verdict, posting."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Protocol
 
 import msgspec
@@ -9,10 +9,10 @@ from backend.errors import DomainError
 from backend.ids import Id
 from backend.ledger import Balance
 from backend.money import Amount
-from backend.risk import Requirement
+from backend.risk import FreezeState, Requirement
 
 ORDER_LIFE = timedelta(minutes=15)
-MAX_ORDER_LIFE = timedelta(hours=2)
+MIN_ORDER_LIFE, MAX_ORDER_LIFE = timedelta(minutes=1), timedelta(hours=2)
 SHORT_OF_DEADLINE = timedelta(seconds=45)  # after which a payment stopped half-way is driven on
 
 Note = Annotated[str, msgspec.Meta(max_length=64)]
@@ -78,7 +78,10 @@ class Confirm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
-    """status: "created", "authorized", "posted", "refused"; the last two are final."""
+    """status: "created", "authorized", "posted", "refused"; the last two are final.
+
+    event_at: when it happened; differs from created_at in the demo's history only.
+    """
 
     payment_id: str
     order_id: str
@@ -90,6 +93,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     level: str  # "" until authorized
     status: str
     refusal_code: str
+    event_at: datetime
     created_at: datetime
     posted_at: datetime | None
     journal_seq: int | None
@@ -103,15 +107,16 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShopDay(msgspec.Struct, frozen=True, kw_only=True):
-    """A shop's posted payments since `since`."""
+    """A shop's posted payments of one day in Asia/Shanghai."""
 
+    day: date
     amount_fen: int
     count: int
 
 
 class Payments(Protocol):
     async def open_order(self, new: OpenOrder) -> Order:
-        """Idempotent. Refuses: IdReused."""
+        """Idempotent. Refuses: BadRequest (a life below a minute or above two hours), IdReused."""
         ...
 
     async def cancel_order(self, shop_id: str, order_id: str) -> Order:
@@ -127,9 +132,10 @@ class Payments(Protocol):
         ...
 
     async def start(self, start: StartPayment) -> Started:
-        """Refuses: NotFound, IdReused, OrderPaid, OrderExpired, OrderCancelled, OrderBusy, OwnShop,
-        AmountChanged, InsufficientBalance, what risk and ledger refuse, and RiskUnavailable or
-        LedgerUnavailable where they don't answer; money_moved tells the truth."""
+        """Refuses: BadRequest, NotFound, IdReused, OrderPaid, OrderExpired, OrderCancelled,
+        OrderBusy, OwnShop, AmountChanged, PayeeFrozen, InsufficientBalance, what risk and ledger
+        refuse, PaymentAbandoned, and RiskUnavailable or LedgerUnavailable where they don't answer,
+        PaymentPending where an answer was lost; money_moved tells the truth."""
         ...
 
     async def confirm(self, confirm: Confirm) -> Payment:
@@ -144,10 +150,34 @@ class Payments(Protocol):
         """The newest posted ones."""
         ...
 
-    async def shop_day(self, shop_id: str, since: datetime) -> ShopDay: ...
+    async def shop_days(self, shop_id: str, days: int) -> tuple[ShopDay, ...]:
+        """The last `days` days, oldest first, today last."""
+        ...
+
+    async def open_wallet(self, person_id: str) -> None:
+        """A person's account in the books. Idempotent; opened later by `sweep` if the ledger is
+        away."""
+        ...
+
+    async def open_till(self, shop_id: str, owner_id: str) -> None:
+        """A shop's account, likewise."""
+        ...
+
+    async def freeze(self, person_id: str, device_secret: str) -> FreezeState:
+        """The security system's freeze, and the ledger's own for the person's accounts; `sweep`
+        lifts the latter when the former is over. Refuses: DeviceUnknown, RiskUnavailable."""
+        ...
 
     async def sweep(self) -> int:
         """Drive on what stopped half-way and expire orders; how many were touched."""
+        ...
+
+    async def resume(self, payment_id: str) -> None:
+        """A job: find out what became of a payment. Refuses: PaymentPending (try again)."""
+        ...
+
+    async def give_back(self, payment_id: str) -> None:
+        """A job: limits that a refused payment had used. Refuses: RiskUnavailable."""
         ...
 
 
@@ -185,6 +215,10 @@ class RiskUnavailable(DomainError, code="risk_unavailable", retryable=True):
 
 class LedgerUnavailable(DomainError, code="ledger_unavailable", retryable=True):
     """The ledger can't be reached. Nothing has moved."""
+
+
+class PaymentAbandoned(DomainError, code="payment_abandoned"):
+    """It was not confirmed in time and is closed; nothing has moved. Start again."""
 
 
 class PaymentPending(DomainError, code="payment_pending", retryable=True, money_moved="unknown"):
