@@ -1,6 +1,10 @@
 """Databases and roles of the two clusters: an owner for migrations, least-privileged services."""
 
+from urllib.parse import unquote, urlsplit
+
 import asyncpg
+
+from backend.settings import SettingsError
 
 TX_DATABASE, SEC_DATABASE = "yipay_tx", "yipay_sec"
 
@@ -13,6 +17,7 @@ async def create(admin_url: str, database: str, passwords: dict[str, str]) -> No
 
     `admin_url`: a superuser's, to any database. The owner is the role that ends in "_owner".
     """
+    assert database.isidentifier(), "names of databases are made by us"
     owner = next(role for role in passwords if role.endswith("_owner"))
     admin = await asyncpg.connect(admin_url)
     try:
@@ -27,6 +32,23 @@ async def create(admin_url: str, database: str, passwords: dict[str, str]) -> No
             await admin.execute("alter role yipay_auditor replication")
     finally:
         await admin.close()
+
+
+async def create_from_urls(admin_url: str, urls: dict[str, str]) -> None:
+    """As `create`, for the database and passwords in the roles' own URLs. Raises SettingsError."""
+    databases, passwords = set(), {}
+    for role, url in urls.items():
+        parts = urlsplit(url)
+        if parts.username != role:
+            raise SettingsError(f"expected the role {role} in its URL, found {parts.username}")
+        password = unquote(parts.password or "")
+        if not (password.isascii() and password.isalnum()):
+            raise SettingsError(f"the password of {role} must be letters and digits")
+        passwords[role] = password
+        databases.add(parts.path.removeprefix("/"))
+    if len(databases) != 1 or not min(databases).isidentifier():
+        raise SettingsError(f"expected one database for {', '.join(urls)}")
+    await create(admin_url, databases.pop(), passwords)
 
 
 async def _role(admin: asyncpg.Connection, role: str, password: str) -> None:

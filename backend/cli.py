@@ -1,0 +1,234 @@
+"""The command line: `yipay up` for everything, the other commands for one part each."""
+
+import asyncio
+import inspect
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any
+
+import asyncpg
+import click
+import msgspec
+import uvloop
+
+from backend import logs, roles, supervisor
+from backend import settings as settings_module
+from backend.migrate import MigrationFailed, migrate
+from backend.postgres import PostgresError
+from backend.settings import Settings, SettingsError
+from backend.supervisor import UpError
+
+SMS_OFFSET, BANK_OFFSET = 3, 4  # of the sandboxes' ports from the wallet's, as in the defaults
+DATABASE_PATIENCE_S = 60
+
+# Where each part's `run(settings)` is. Loaded when it is needed: no part carries another's code.
+PARTS = {
+    "risk": "backend.risk.process",
+    "ledger": "backend.ledger.process",
+    "bff": "backend.server",
+    "bank": "backend.sandbox.bank",
+    "sms": "backend.sandbox.sms",
+    "worker": "backend.worker",
+}
+
+
+def main() -> None:
+    """One clear line and a non-zero exit for what a person can put right."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except SettingsError as error:
+        _fail(str(error), code=2)
+    except (UpError, PostgresError, MigrationFailed) as error:
+        _fail(str(error))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """易支付 YiPay: a wallet of two independent systems. Settings are YIPAY_* variables."""
+
+
+@cli.command()
+@click.option("--demo", is_flag=True, help="Sandbox bank and SMS, demo consumer and shop.")
+@click.option("--port", type=click.IntRange(1, 65530), help="Of the wallet; others follow it.")
+@click.option("--data-dir", type=click.Path(file_okay=False), help="Where everything is kept.")
+def up(demo: bool, port: int | None, data_dir: str | None) -> None:
+    """Start both systems here and watch over them until Ctrl-C."""
+    settings = _with_options(settings_module.load(), demo, port, data_dir)
+    supervisor.up(settings, click.echo)
+
+
+@cli.command()
+@click.argument("part", type=click.Choice([name for name in PARTS if name != "worker"]))
+def serve(part: str) -> None:
+    """Run one part alone, until SIGTERM."""
+    _run_part(part)
+
+
+@cli.command()
+def worker() -> None:
+    """Run the jobs, until SIGTERM."""
+    _run_part("worker")
+
+
+@cli.command("migrate")
+def migrate_command() -> None:
+    """Bring both databases to this version, under an advisory lock."""
+    settings = _settings()
+    _need(settings, "tx_owner_url", "sec_owner_url")
+    migrate(settings)
+
+
+@cli.command("roles")
+def roles_command() -> None:
+    """Create databases and roles on your own servers.
+
+    Reads the superuser's URL of the tx server, then of the sec server, a line each, from standard
+    input. Names and passwords of the roles are those in YIPAY_*_URL.
+    """
+    settings = settings_module.load()
+    for system, names in supervisor.URLS.items():
+        _need(settings, *names)
+        admin_url = sys.stdin.readline().strip()
+        if not admin_url:
+            _fail(f"expected the superuser's URL of the {system} server on standard input", code=2)
+        urls = {role: getattr(settings, name) for name, role in names.items()}
+        _connectable(roles.create_from_urls(admin_url, urls))
+        click.echo(f"{system}: database and roles are there")
+
+
+@cli.command()
+def audit() -> None:
+    """Recompute the books from their entries and verify every verdict, link and balance."""
+    settings = _settings()
+    _need(settings, "books_url", "sec_url")
+    logs.configure(settings, "audit")
+    findings = _connectable(import_module("backend.audit").run(settings))
+    for finding in findings:
+        click.echo(finding)
+    click.echo(f"{len(findings)} findings" if findings else "the books are in order")
+    sys.exit(1 if findings else 0)
+
+
+@cli.command()
+def demo() -> None:
+    """Make the demo consumer and shop, with a week of history. Once is enough."""
+    settings = _settings()
+    logs.configure(settings, "demo")
+    if not settings.demo:
+        raise SettingsError("YIPAY_DEMO: expected true, demo people exist in demo mode only")
+    _connectable(import_module("backend.demo").seed(settings))
+
+
+def _with_options(
+    settings: Settings, demo: bool, port: int | None, data_dir: str | None
+) -> Settings:
+    """Options win over variables. Ports that nobody chose follow the wallet's."""
+    changes: dict[str, Any] = {"demo": demo or settings.demo}
+    if data_dir is not None:
+        changes["data_dir"] = data_dir
+    if port is not None:
+        plain = Settings()
+        following = {
+            "public_origin": f"http://localhost:{port}",
+            "internal_port": port + 1,
+            "sms_url": f"http://127.0.0.1:{port + SMS_OFFSET}",
+            "bank_url": f"http://127.0.0.1:{port + BANK_OFFSET}",
+        }
+        changes["port"] = port
+        changes |= {k: v for k, v in following.items() if getattr(settings, k) == getattr(plain, k)}
+    return settings_module.checked(msgspec.structs.replace(settings, **changes))
+
+
+def _settings() -> Settings:
+    """From the environment; where that says nothing, from the data folder of `yipay up`."""
+    settings = settings_module.load()
+    return supervisor.completed(settings, supervisor.find(settings))
+
+
+def _need(settings: Settings, *names: str) -> None:
+    for name in names:
+        if not getattr(settings, name):
+            raise SettingsError(f"YIPAY_{name.upper()}: missing, and no `yipay up` data is here")
+
+
+def _run_part(part: str) -> None:
+    settings = _settings()
+    logs.configure(settings, part)
+    run = import_module(PARTS[part]).run
+
+    async def start() -> None:
+        await _databases(settings, part)
+        running = run(settings)
+        if inspect.isawaitable(running):
+            await running
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(_until_stopped(start))
+        except OSError as error:
+            _fail(f"{part}: {error}")
+
+
+async def _until_stopped(start: Callable[[], Awaitable[None]]) -> None:
+    """SIGTERM and SIGINT end a part in good order: its work is cancelled and cleans up."""
+    work = asyncio.ensure_future(start())
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        stopping.set()
+        work.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not stopping.is_set():
+            raise
+
+
+async def _databases(settings: Settings, part: str) -> None:
+    """Wait until the part's databases take connections: they may start at the same time."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + DATABASE_PATIENCE_S
+    for name in supervisor.KNOWS[part]:
+        _need(settings, name)
+        while (reason := await _unreachable(getattr(settings, name))) is not None:
+            if loop.time() > deadline:
+                _fail(f"YIPAY_{name.upper()}: {reason}")
+            await asyncio.sleep(0.05)
+
+
+async def _unreachable(url: str) -> str | None:
+    try:
+        connection = await asyncpg.connect(url, timeout=5)
+    except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
+        return str(error) or "no answer"
+    await connection.close()
+    return None
+
+
+def _connectable(work: Any) -> Any:
+    """Run; a database that can't be reached is one line."""
+    try:
+        return uvloop.run(work)
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidPasswordError) as error:
+        return _fail(f"database: {error}")
+
+
+def _fail(line: str, code: int = 1) -> Any:
+    click.echo(f"yipay: {line}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
