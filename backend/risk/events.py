@@ -1,0 +1,20 @@
+"""What happened to an account's security: signals for the rules, kept for good."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from backend.db import SEC
+
+
+async def record(person_id: str, device_id: str, kinds: Sequence[str], now: datetime) -> None:
+    """kinds: "wallet_opened", "device_added", "signed_in", "new_device", "device_removed",
+    "frozen", "thaw_started", "counter_regression", "backup_changed"."""
+    if kinds:
+        await SEC.query(
+            "insert into risk.security_event (person_id, device_id, kind, happened_at) "
+            "select $1, $2, kind, $4 from unnest($3::text[]) kind",
+            person_id,
+            device_id,
+            list(kinds),
+            now,
+        )

@@ -1,0 +1,18 @@
+"""What the security system's verbs are made with."""
+
+from pathlib import Path
+
+import msgspec
+
+from backend.clock import Clock
+from backend.risk.passkeys import RelyingParty
+from backend.risk.signing import Signatures
+from backend.risk.sms import SmsGateway
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    clock: Clock
+    party: RelyingParty
+    sms: SmsGateway
+    signatures: Signatures
+    bank_keys: Path  # public keys of the bank, by key id

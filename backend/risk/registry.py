@@ -1,0 +1,125 @@
+"""The registry of devices and passkeys: rows in, rows out. Callers open the transactions."""
+
+from datetime import datetime
+
+import msgspec
+
+from backend import ids
+from backend.db import SEC
+from backend.risk.passkeys import Asserted, NewCredential, StoredCredential
+from backend.risk.secret import hash_of, new_secret
+
+
+class NewDevice(msgspec.Struct, frozen=True):
+    device_id: str
+    secret: str
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """A live passkey with its owner and device."""
+
+    credential: StoredCredential
+    person_id: str
+    device_id: str
+
+
+async def add_person(person_id: str, phone: str, handle: bytes, now: datetime) -> None:
+    await SEC.query(
+        "insert into risk.person (person_id, phone, user_handle, created_at) "
+        "values ($1, $2, $3, $4)",
+        person_id,
+        phone,
+        handle,
+        now,
+    )
+    await SEC.query(
+        "insert into risk.spending values ($1, '-infinity', 0, 0, 0, 0, 0, 0, 0)", person_id
+    )
+
+
+async def add_device(person_id: str, label: str, now: datetime, trusted_at: datetime) -> NewDevice:
+    device = NewDevice(ids.new("dev"), new_secret())
+    await SEC.query(
+        "insert into risk.device (device_id, person_id, secret_hash, label, created_at, "
+        "last_used_at, trusted_at) values ($1, $2, $3, $4, $5, $5, $6)",
+        device.device_id,
+        person_id,
+        hash_of(device.secret),
+        label,
+        now,
+        trusted_at,
+    )
+    return device
+
+
+async def renew_secret(device_id: str) -> NewDevice:
+    device = NewDevice(device_id, new_secret())
+    await SEC.query(
+        "update risk.device set secret_hash = $2 where device_id = $1",
+        device_id,
+        hash_of(device.secret),
+    )
+    return device
+
+
+async def live_device(device_secret: str, person_id: str | None = None) -> tuple[str, str] | None:
+    """(device id, person id) of the live device that holds the secret."""
+    rows = await SEC.query(
+        "select device_id, person_id from risk.device where secret_hash = $1 "
+        "and removed_at is null and ($2::text is null or person_id = $2)",
+        hash_of(device_secret),
+        person_id,
+    )
+    return (rows[0]["device_id"], rows[0]["person_id"]) if rows else None
+
+
+async def add_credential(new: NewCredential, person_id: str, device_id: str, now: datetime) -> None:
+    await SEC.query(
+        "insert into risk.credential (credential_id, person_id, device_id, public_key, "
+        "sign_count, backup_eligible, backed_up, aaguid, created_at, last_used_at) "
+        "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+        new.credential_id,
+        person_id,
+        device_id,
+        new.public_key,
+        new.sign_count,
+        new.backup_eligible,
+        new.backed_up,
+        new.aaguid,
+        now,
+    )
+
+
+async def credential_ids(person_id: str) -> list[bytes]:
+    rows = await SEC.query(
+        "select credential_id from risk.credential where person_id = $1 and removed_at is null "
+        "order by created_at",
+        person_id,
+    )
+    return [row["credential_id"] for row in rows]
+
+
+async def owned(credential_id: bytes) -> Owned | None:
+    rows = await SEC.query(
+        "select c.public_key, c.sign_count, c.backup_eligible, c.backed_up, p.user_handle, "
+        "c.person_id, c.device_id from risk.credential c join risk.person p using (person_id) "
+        "where c.credential_id = $1 and c.removed_at is null",
+        credential_id,
+    )
+    if not rows:
+        return None
+    row = dict(rows[0])
+    person_id, device_id = row.pop("person_id"), row.pop("device_id")
+    return Owned(StoredCredential(credential_id=credential_id, **row), person_id, device_id)
+
+
+async def used(credential_id: bytes, asserted: Asserted, now: datetime) -> None:
+    """Keep the newest counter and backup state. The counter never goes back here."""
+    await SEC.query(
+        "update risk.credential set sign_count = greatest(sign_count, $2), backed_up = $3, "
+        "last_used_at = $4 where credential_id = $1",
+        credential_id,
+        asserted.sign_count,
+        asserted.backed_up,
+        now,
+    )

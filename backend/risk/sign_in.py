@@ -1,0 +1,51 @@
+"""Signing in: a discoverable passkey says who it is; an unknown browser becomes a new device."""
+
+from datetime import datetime
+
+from backend.db import SEC
+from backend.risk import Ceremony, FinishSignIn, PasskeyRefused, SignedIn, ceremonies, registry
+from backend.risk.events import record
+from backend.risk.parts import Parts
+from backend.risk.passkeys import Asserted, parse_assertion, verify_assertion
+from backend.risk.registry import Owned
+from backend.risk.rules import NEW_DEVICE_COOL_DOWN
+
+
+async def begin(parts: Parts) -> Ceremony:
+    """The same for everybody: no name is asked for, so none can be tried."""
+    challenge = ceremonies.challenge()
+    opening = ceremonies.Opening(
+        kind=ceremonies.SIGN_IN,
+        options=ceremonies.assertion_options(parts.party, challenge, []),
+        challenge=challenge,
+    )
+    return await ceremonies.open_one(opening, parts.clock.now())
+
+
+async def finish(parts: Parts, asked: FinishSignIn) -> SignedIn:
+    now = parts.clock.now()
+    opened = await ceremonies.use(asked.ceremony_id, ceremonies.SIGN_IN, now)
+    assertion = parse_assertion(asked.response_json)
+    found = await registry.owned(assertion.credential_id)
+    if found is None or assertion.response.user_handle is None:
+        raise PasskeyRefused(why="unknown")
+    asserted = verify_assertion(parts.party, opened.challenge, assertion, found.credential)
+    async with SEC.transaction():
+        signed_in = await _enter(found, asserted, asked, now)
+    return signed_in
+
+
+async def _enter(found: Owned, asserted: Asserted, asked: FinishSignIn, now: datetime) -> SignedIn:
+    person_id = found.person_id
+    await registry.used(found.credential.credential_id, asserted, now)
+    known = await registry.live_device(asked.device_secret, person_id)
+    if known is not None:
+        await SEC.query(
+            "update risk.device set last_used_at = $2 where device_id = $1", known[0], now
+        )
+        await record(person_id, known[0], ["signed_in", *asserted.signals], now)
+        return SignedIn(person_id, known[0], "", new_device=False)
+    trusted_at = now + NEW_DEVICE_COOL_DOWN
+    device = await registry.add_device(person_id, asked.device_label, now, trusted_at)
+    await record(person_id, device.device_id, ["signed_in", "new_device", *asserted.signals], now)
+    return SignedIn(person_id, device.device_id, device.secret, new_device=True)
