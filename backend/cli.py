@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from importlib import import_module
 from typing import Any
 
@@ -146,10 +146,10 @@ def _with_options(
     return settings_module.checked(msgspec.structs.replace(settings, **changes))
 
 
-def _settings() -> Settings:
+def _settings(names: Collection[str] | None = None) -> Settings:
     """From the environment; where that says nothing, from the data folder of `yipay up`."""
     settings = settings_module.load()
-    return supervisor.completed(settings, supervisor.find(settings))
+    return supervisor.completed(settings, supervisor.find(settings), names)
 
 
 def _need(settings: Settings, *names: str) -> None:
@@ -159,7 +159,7 @@ def _need(settings: Settings, *names: str) -> None:
 
 
 def _run_part(part: str) -> None:
-    settings = _settings()
+    settings = _settings(supervisor.KNOWS[part])
     logs.configure(settings, part)
     run = import_module(PARTS[part]).run
 

@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -136,14 +136,20 @@ def passwords(home: Home, system: str) -> dict[str, str]:
     return made
 
 
-def completed(settings: Settings, home: Home) -> Settings:
-    """Settings in which nothing is left open: empty URLs lead to the embedded clusters."""
+def completed(settings: Settings, home: Home, names: Collection[str] | None = None) -> Settings:
+    """Settings in which nothing is left open: empty URLs lead to the embedded clusters.
+
+    `names`: the only URLs that may be filled in, for a part that is not to know the others.
+    """
     changes: dict[str, str] = {"data_dir": str(home.folder)}
     for system, urls in URLS.items():
-        database = SYSTEMS[system][0]
-        if embedded(settings, system) and home.exists(system):
+        if home.exists(system) and not any(getattr(settings, url) for url in urls):
             known, cluster = passwords(home, system), home.cluster(system)
-            changes |= {u: cluster.url(role, known[role], database) for u, role in urls.items()}
+            changes |= {
+                url: cluster.url(role, known[role], SYSTEMS[system][0])
+                for url, role in urls.items()
+                if names is None or url in names
+            }
     plain = Settings()
     for name, value in _places(home).items():
         if getattr(settings, name) == getattr(plain, name):

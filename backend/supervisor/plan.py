@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from backend import settings as settings_module
+from backend.clock import SystemClock
 from backend.ledger import Ledger
 from backend.risk import Risk
 from backend.settings import Settings
@@ -73,6 +74,7 @@ def ports(settings: Settings) -> list[tuple[str, int, str]]:
 
 
 def _ready(name: str, settings: Settings) -> Callable[[], Awaitable[bool]]:
+    began = SystemClock().now()
     where = {what: (host, port) for host, port, what in ports(settings)}
 
     async def ready() -> bool:
@@ -87,7 +89,7 @@ def _ready(name: str, settings: Settings) -> Callable[[], Awaitable[bool]]:
                 return await probes.answers_http(*where["sandbox SMS"])
             case "bank":
                 return await probes.answers_http(*where["sandbox bank"])
-            case _:  # the worker's sign of life is in the database, and on /health/ready
-                return True
+            case _:
+                return await probes.worker_lives(settings.tx_url, began)
 
     return ready

@@ -2,6 +2,9 @@
 
 import asyncio
 import socket
+from datetime import datetime
+
+import asyncpg
 
 from backend.errors import DomainError
 from backend.ledger import Ledger
@@ -56,6 +59,21 @@ async def answers_ping(face: type[Ledger] | type[Risk], address: str, settings: 
     finally:
         await client.close()
     return True
+
+
+async def worker_lives(url: str, since: datetime) -> bool:
+    """Whether a worker has said so in the database."""
+    try:
+        connection = await asyncpg.connect(url, timeout=PROBE_TIMEOUT_S)
+    except (OSError, TimeoutError, asyncpg.PostgresError):
+        return False
+    try:
+        alive = "select exists (select from procrastinate_workers where last_heartbeat > $1)"
+        return bool(await connection.fetchval(alive, since))
+    except asyncpg.PostgresError:
+        return False
+    finally:
+        await connection.close()
 
 
 def _bind(host: str, port: int) -> None:
