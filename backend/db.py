@@ -1,7 +1,7 @@
 """The databases, through Piccolo's engine on asyncpg. Plain SQL takes $1-style parameters."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 import msgspec
@@ -17,7 +17,7 @@ IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
 class _Transaction(PostgresTransaction):
     """Piccolo keeps the connection when COMMIT itself fails; give it back always."""
 
-    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> bool:
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> Literal[False]:
         try:
             await (self.rollback() if error else self.commit())  # type: ignore[no-untyped-call]
         finally:
