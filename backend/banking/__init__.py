@@ -1,6 +1,23 @@
-"""Bank cards and top-ups. The bank is behind `BankGateway`; the books show money in transit."""
+"""Bank cards and top-ups. The bank is behind `BankGateway`; the books show money in transit.
 
-from datetime import datetime
+What the books say about a top-up (a debit makes a balance smaller, a credit larger):
+
+| when                      | posting              | debit         | credit        | verdict      |
+|---------------------------|----------------------|---------------|---------------|--------------|
+| the bank says "paid"      | "arrival:<topup_id>" | bank:clearing | bank:transit  | none: ours   |
+| the person is credited    | "<topup_id>"         | bank:transit  | person:<id>   | by its word  |
+| it went back to the card  | "return:<topup_id>"  | bank:transit  | bank:clearing | none: ours   |
+
+So −bank:clearing is what the bank holds for us, and bank:transit what has arrived and is neither
+credited nor given back yet. The bank's own total = −bank:clearing + what is paid there and not
+known here yet: "pending" top-ups, each with a deadline (I8). bank:transit has the floor 0: nobody
+is credited with money that has not arrived.
+
+Money goes back to the card where it can't be credited for good: the ledger refused the top-up's id
+(refusals are final), or the bank took the money after it had said "refused".
+"""
+
+from datetime import datetime, timedelta
 from typing import Annotated, Protocol
 
 import msgspec
@@ -9,6 +26,13 @@ from backend.errors import DomainError
 from backend.ids import Id
 from backend.money import Amount
 from backend.risk import BankWord
+
+MAX_TOPUP_FEN = 2_000_000  # each: 20,000 yuan
+MAX_DAY_FEN = 5_000_000  # per person and day (Asia/Shanghai), refused ones not counted
+MAX_IN_TRANSIT = 5  # top-ups of one person whose end is not known
+MAX_CARDS = 10  # of one person
+MAX_OFFERS = 10  # cards that one person tries to bind in 24 hours
+TRANSIT_LIFE = timedelta(minutes=30)  # then an order that the bank has not decided is closed
 
 CardNumber = Annotated[str, msgspec.Meta(pattern=r"^\d{12,19}$")]
 MicroCode = Annotated[str, msgspec.Meta(pattern=r"^\d{4}$")]
@@ -45,11 +69,14 @@ class StartTopUp(msgspec.Struct, frozen=True, kw_only=True):
     person_id: Id
     card_id: Id
     amount_fen: Amount
+    event_at: datetime | None = None  # set by the demo's history only
 
 
 class TopUp(msgspec.Struct, frozen=True, kw_only=True):
     """status: "created", "pending" (the bank's answer is not known yet), "paid" (by the bank, not
-    in the books yet), "posted", "refused"."""
+    in the books yet), "posted", "refused". Until one of the last two it is in transit, at most
+    until deadline_at. refusal_code is the code of a refusal; reversal: "due" while a refused one's
+    money goes back to the card, "returned" when it has."""
 
     topup_id: str
     person_id: str
@@ -60,6 +87,7 @@ class TopUp(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     deadline_at: datetime
     posted_at: datetime | None
+    reversal: str = ""
 
 
 class BankAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,10 +122,19 @@ class BankGateway(Protocol):
         """What became of an order; None if the bank never saw it. Refuses: BankUnavailable."""
         ...
 
+    async def end(self, order_id: str, token: str, person_id: str, amount_fen: int) -> BankAnswer:
+        """Refuse for good what is not decided, unknown orders too; or say what it has become.
+        Refuses: BankUnavailable."""
+        ...
+
+    async def refund(self, order_id: str) -> None:
+        """Give all of a paid order back to the card, once. Refuses: BankUnavailable."""
+        ...
+
 
 class Banking(Protocol):
     async def bind_card(self, bind: BindCard) -> Card:
-        """Refuses: IdReused, CardRefused, BankUnavailable."""
+        """Refuses: IdReused, CardRefused, TooManyCards, BankUnavailable."""
         ...
 
     async def confirm_card(self, confirm: ConfirmCard) -> Card:
@@ -107,7 +144,9 @@ class Banking(Protocol):
     async def cards(self, person_id: str) -> tuple[Card, ...]: ...
 
     async def top_up(self, start: StartTopUp) -> TopUp:
-        """Refuses: NotFound (the card), CardNotBound, IdReused, LimitExceeded."""
+        """What the bank refuses is no refusal here but the top-up's end. Refuses: IdReused,
+        NotFound (the card), CardNotBound, LimitExceeded ("topup_each", "topup_day",
+        "topup_in_transit")."""
         ...
 
     async def topup(self, person_id: str, topup_id: str) -> TopUp:
@@ -139,5 +178,24 @@ class BankUnavailable(DomainError, code="bank_unavailable", retryable=True):
     """The bank does not answer; nothing was asked of it."""
 
 
+class TooManyCards(DomainError, code="too_many_cards"):
+    """params: limit, the most cards of a person, or tries to bind one in a day."""
+
+
+# Never raised: kept in the top-up and its bill as the reason.
+
+
 class TopUpRefused(DomainError, code="topup_refused"):
-    """The bank said no; kept in the top-up as its reason."""
+    """The bank said no, and not why."""
+
+
+class TopUpClosed(DomainError, code="topup_closed"):
+    """The bank did not decide in time; the order was closed and nothing was taken."""
+
+
+class CardFunds(DomainError, code="card_funds"):
+    """The card has not enough money."""
+
+
+class CardBlocked(DomainError, code="card_blocked"):
+    """The bank has blocked the card."""

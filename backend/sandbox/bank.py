@@ -3,6 +3,8 @@
     POST /cards          card_id, number, holder                  → token, bank_name
     POST /cards/confirm  token, code                              → {}
     POST /orders         order_id, token, person_id, amount_fen   → outcome, reason, word
+    POST /orders/end     the same: refuse what is not decided     → the same
+    POST /orders/refund  order_id                                 → {}: it is back on the card
     GET  /orders/{id}                                             → the same, or 404
     GET  /custody                                                 → total_fen held for the wallet
 
@@ -45,6 +47,10 @@ class _Offer(msgspec.Struct, forbid_unknown_fields=True):
 class _Code(msgspec.Struct, forbid_unknown_fields=True):
     token: str
     code: str
+
+
+class _Refund(msgspec.Struct, forbid_unknown_fields=True):
+    order_id: str
 
 
 async def run(settings: Settings) -> None:
@@ -93,6 +99,8 @@ class _Bank:
         app.router.add_post("/cards", self._offer)
         app.router.add_post("/cards/confirm", self._confirm)
         app.router.add_post("/orders", self._debit)
+        app.router.add_post("/orders/end", self._end)
+        app.router.add_post("/orders/refund", self._refund)
         app.router.add_get("/orders/{order_id}", self._find)
         return app
 
@@ -135,6 +143,19 @@ class _Bank:
         if kind is Mode.EARLY:
             await asyncio.sleep(self._pace.early_s)
         return _answer(order)
+
+    async def _end(self, request: web.Request) -> web.Response:
+        ask = msgspec.json.decode(await request.read(), type=Debit)
+        now_ms = self._now_ms()
+        return _answer(
+            await self._store.run(lambda db: bank_book.end(db, ask, self._signer, now_ms))
+        )
+
+    async def _refund(self, request: web.Request) -> web.Response:
+        ask = msgspec.json.decode(await request.read(), type=_Refund)
+        now_ms = self._now_ms()
+        await self._store.run(lambda db: bank_book.refund(db, ask.order_id, now_ms))
+        return _json({})
 
     async def _find(self, request: web.Request) -> web.Response:
         order_id = request.match_info["order_id"]

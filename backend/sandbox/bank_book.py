@@ -37,6 +37,7 @@ create table if not exists orders (
     amount_fen integer not null check (amount_fen > 0), outcome text not null,
     reason text not null, due_ms integer not null, next_outcome text not null,
     word blob not null);
+create table if not exists refund (order_id text primary key, amount_fen integer not null);
 create table if not exists fault (order_id text primary key, count integer not null);
 create table if not exists line (
     line_id integer primary key, account text not null, at_ms integer not null,
@@ -139,7 +140,7 @@ def offer(db: Db, card_id: str, number: str, holder: str, now_ms: int) -> Card:
     )
     db.execute("insert into card values (?,?,?,?,?,?,?,?,?)", msgspec.structs.astuple(card))
     # The bank makes this deposit out of its own pocket: it is no part of the wallet's money.
-    db.execute("update account set balance_fen = balance_fen + 1 where account = ?", (account,))
+    _change(db, account, 1)
     _line(db, account, now_ms, f"易支付 验证码 {card.code} · YiPay code", 1)
     return card
 
@@ -184,30 +185,13 @@ def fault(db: Db, ask: Debit) -> bool:
 
 def debit(db: Db, ask: Debit, signer: Signer, pace: Pace, now_ms: int) -> Order:
     """Take the money, once per order id."""
-    known = order_of(db, ask.order_id)
+    known = _known(db, ask)
     if known is not None:
-        if (known.token, known.person_id, known.amount_fen) != (
-            ask.token,
-            ask.person_id,
-            ask.amount_fen,
-        ):
-            raise BankRefusal("id_reused")
         return known
     card = card_of(db, ask.token)
     kind = mode(card.last4) if card is not None else Mode.NORMAL
     outcome, reason = _intended(card, kind)
-    order = Order(
-        order_id=ask.order_id,
-        token=ask.token,
-        person_id=ask.person_id,
-        amount_fen=ask.amount_fen,
-        outcome="pending",
-        reason=reason,
-        due_ms=now_ms + int(_delay_s(kind, pace) * 1000),
-        next_outcome=outcome,
-        word=b"",
-    )
-    db.execute("insert into orders values (?,?,?,?,?,?,?,?,?)", msgspec.structs.astuple(order))
+    order = _open(db, ask, outcome, reason, now_ms + int(_delay_s(kind, pace) * 1000))
     if order.due_ms > now_ms:
         return order
     order = decide(db, order, signer, now_ms)
@@ -216,6 +200,42 @@ def debit(db: Db, ask: Debit, signer: Signer, pace: Pace, now_ms: int) -> Order:
             "update orders set next_outcome = 'paid', due_ms = ? where order_id = ?",
             (now_ms + int(pace.contradict_s * 1000), order.order_id),
         )
+    return order
+
+
+def end(db: Db, ask: Debit, signer: Signer, now_ms: int) -> Order:
+    """Refuse the order for good if it is not decided, or never came; else say what it became."""
+    order = _known(db, ask) or _open(db, ask, "refused", "ended", now_ms)
+    if order.outcome != "pending":
+        return order
+    refused = msgspec.structs.replace(order, next_outcome="refused", reason="ended")
+    return decide(db, refused, signer, now_ms)
+
+
+def _known(db: Db, ask: Debit) -> Order | None:
+    known = order_of(db, ask.order_id)
+    if known is not None and (known.token, known.person_id, known.amount_fen) != (
+        ask.token,
+        ask.person_id,
+        ask.amount_fen,
+    ):
+        raise BankRefusal("id_reused")
+    return known
+
+
+def _open(db: Db, ask: Debit, outcome: str, reason: str, due_ms: int) -> Order:
+    order = Order(
+        order_id=ask.order_id,
+        token=ask.token,
+        person_id=ask.person_id,
+        amount_fen=ask.amount_fen,
+        outcome="pending",
+        reason=reason,
+        due_ms=due_ms,
+        next_outcome=outcome,
+        word=b"",
+    )
+    db.execute("insert into orders values (?,?,?,?,?,?,?,?,?)", msgspec.structs.astuple(order))
     return order
 
 
@@ -268,20 +288,29 @@ def decide(db: Db, order: Order, signer: Signer, now_ms: int) -> Order:
     )
 
 
+def refund(db: Db, order_id: str, now_ms: int) -> None:
+    """Give all of a paid order back to the card, once."""
+    order = order_of(db, order_id)
+    card = None if order is None else card_of(db, order.token)
+    if order is None or card is None or order.outcome != "paid":
+        raise BankRefusal("not_paid")
+    made = db.execute("insert or ignore into refund values (?, ?)", (order_id, order.amount_fen))
+    if made.rowcount:
+        _change(db, card.account, order.amount_fen)
+        _line(db, card.account, now_ms, f"易支付 退回 {order_id} · YiPay", order.amount_fen)
+
+
 def custody_fen(db: Db) -> int:
-    """What the bank holds for the wallet: the sum of all that it has paid."""
+    """What the bank holds for the wallet: the sum of all that it has paid and not given back."""
     [(total,)] = db.execute(
-        "select coalesce(sum(amount_fen), 0) from orders where outcome = 'paid'"
+        "select (select coalesce(sum(amount_fen), 0) from orders where outcome = 'paid') "
+        "- (select coalesce(sum(amount_fen), 0) from refund)"
     ).fetchall()
     return int(total)
 
 
 def _take(db: Db, card: Card, order: Order, now_ms: int) -> tuple[str, str]:
-    taken = db.execute(
-        "update account set balance_fen = balance_fen - ? where account = ? and balance_fen >= ?",
-        (order.amount_fen, card.account, order.amount_fen),
-    )
-    if taken.rowcount == 0:
+    if not _change(db, card.account, -order.amount_fen):
         return "refused", "card_funds"
     _line(db, card.account, now_ms, f"易支付 充值 {order.order_id} · YiPay", -order.amount_fen)
     return "paid", ""
@@ -301,6 +330,16 @@ def _account(db: Db, number: str) -> str:
     account = hmac.new(secret[0], number.encode(), "sha256").hexdigest()
     db.execute("insert or ignore into account values (?, ?)", (account, START_BALANCE_FEN))
     return account
+
+
+def _change(db: Db, account: str, amount_fen: int) -> bool:
+    """False if the account has not that much."""
+    changed = db.execute(
+        "update account set balance_fen = balance_fen + ?1 "
+        "where account = ?2 and balance_fen + ?1 >= 0",
+        (amount_fen, account),
+    )
+    return changed.rowcount == 1
 
 
 def _line(db: Db, account: str, at_ms: int, what: str, amount_fen: int) -> None:

@@ -1,0 +1,54 @@
+"""Banking on PostgreSQL: cards and top-ups behind one face."""
+
+from pathlib import Path
+
+from backend.banking import BankGateway, BindCard, Card, ConfirmCard, StartTopUp, TopUp
+from backend.banking.books import Books
+from backend.banking.cards import Cards
+from backend.banking.record import Record
+from backend.banking.topups import TopUps
+from backend.bills import Bills
+from backend.clock import Clock
+from backend.events import Events
+from backend.ledger import Ledger
+from backend.risk import BankWord, Risk
+
+
+class BankingService:
+    """`bank_keys`: the file of the bank's public keys. Needs the database TX to be open."""
+
+    def __init__(  # noqa: PLR0913 — each by its name
+        self,
+        *,
+        bank: BankGateway,
+        ledger: Ledger,
+        risk: Risk,
+        bills: Bills,
+        events: Events,
+        clock: Clock,
+        bank_keys: Path,
+    ) -> None:
+        self._cards = Cards(bank, clock)
+        record = Record(bills, events, clock)
+        self._topups = TopUps(bank, Books(ledger, risk), record, clock, bank_keys)
+
+    async def bind_card(self, bind: BindCard) -> Card:
+        return await self._cards.bind(bind)
+
+    async def confirm_card(self, confirm: ConfirmCard) -> Card:
+        return await self._cards.confirm(confirm)
+
+    async def cards(self, person_id: str) -> tuple[Card, ...]:
+        return await self._cards.cards(person_id)
+
+    async def top_up(self, start: StartTopUp) -> TopUp:
+        return await self._topups.start(start)
+
+    async def topup(self, person_id: str, topup_id: str) -> TopUp:
+        return await self._topups.topup(person_id, topup_id)
+
+    async def bank_said(self, word: BankWord) -> None:
+        await self._topups.said(word)
+
+    async def sweep(self) -> int:
+        return await self._topups.sweep()
