@@ -7,7 +7,7 @@ from litestar import Litestar, asgi
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.types import ControllerRouterHandler, Receive, Scope, Send
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from backend import logs, ops, services
 from backend.clock import Clock, SystemClock

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from web.http import WebRequest
 from web.security.headers import STATIC_CSP
@@ -81,7 +82,7 @@ class Assets:
 
 
 @get("/static/{name:path}", opt={"asset": True}, include_in_schema=False)
-async def static(request: WebRequest, name: str) -> Response[bytes]:
+async def static(request: WebRequest, name: FromPath[str]) -> Response[bytes]:
     assets: Assets = request.app.state.assets
     asset = assets.find(name.removeprefix("/"))
     if asset is None:

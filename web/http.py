@@ -24,13 +24,18 @@ class WebRequest(Request[Any, Any, Any]):
         return self.headers.get("hx-request-type") == "partial"
 
     @property
+    def wants_json(self) -> bool:
+        """A script of ours that starts a passkey ceremony."""
+        return self.headers.get("accept") == "application/json"
+
+    @property
     def address(self) -> str:
         """The socket's address: nothing a client can write into a header."""
         return self.client.host if self.client else ""
 
 
 def redirect(request: WebRequest, path: str, cookies: Sequence[Cookie] = ()) -> Response[None]:
-    """See another page next. htmx would follow a 303 inside its request, so it is told by header."""
+    """See another page next. htmx would follow a 303 inside its request."""
     if request.is_htmx:
         headers, status_code = {"HX-Redirect": path}, 200
     else:

@@ -74,9 +74,7 @@ class Texts:
             self.gettext(what), "", self.gettext(f"money_moved.{moved}"), self.gettext(todo)
         )
 
-    def _refusal(
-        self, code: str, moved: MoneyMoved, params: dict[str, str | int]
-    ) -> RefusalText:
+    def _refusal(self, code: str, moved: MoneyMoved, params: dict[str, str | int]) -> RefusalText:
         key = f"refusal.{code}" if code in REFUSALS else "refusal.refused"
         shown = {name: self._param(name, value) for name, value in params.items()}
         return RefusalText(
@@ -108,9 +106,13 @@ class Texts:
         pattern = "M月d日 EEE" if self.language == "zh-CN" else "EEE d MMM"
         return format_date(local, pattern, locale=self._locale)
 
+    def month(self, first: date) -> str:
+        pattern = "y年M月" if self.language == "zh-CN" else "MMMM y"
+        return format_date(first, pattern, locale=self._locale)
+
 
 def money(amount_fen: int) -> str:
-    """"¥1,234.56", "-¥5.00"."""
+    """ "¥1,234.56", "-¥5.00"."""
     text = yuan(amount_fen)
     return f"-¥{text[1:]}" if text.startswith("-") else f"¥{text}"
 

@@ -10,7 +10,7 @@ from litestar.types import ExceptionHandlersMap
 from backend.errors import DomainError
 from backend.identity import SignedOut
 from web.http import WebRequest, local_path, redirect, request_id_of
-from web.i18n import msg, texts
+from web.i18n import RefusalText, msg, texts
 from web.render import page
 from web.security.csrf import SAFE_METHODS, ForeignRequest
 from web.security.throttle import WINDOW_S
@@ -91,10 +91,12 @@ def on_refusal(request: Request[Any, Any, Any], error: DomainError) -> Response[
     web = _web(request)
     status_code = status_of(error)
     _log.info("refused", code=error.code, status=status_code, route=_route(web))
-    if isinstance(error, SignedOut):
+    if isinstance(error, SignedOut) and not web.wants_json:
         return _to_sign_in(web)
     headers = {"Retry-After": str(retry_after(error))} if status_code in {429, 503} else {}
     text = texts(visit_of(web).language).refusal(error)
+    if web.wants_json:
+        return _message(text, status_code, headers)
     return page(
         web,
         "error.html",
@@ -132,24 +134,34 @@ HANDLERS: ExceptionHandlersMap = {
 }
 
 
-def _plain(request: WebRequest, status_code: int, headers: dict[str, str]) -> Response[str]:
+def _plain(request: WebRequest, status_code: int, headers: dict[str, str]) -> Response[Any]:
     what, todo = PLAIN[status_code]
+    unknown = status_code in UNKNOWN_OUTCOME
+    text = texts(visit_of(request).language).plain(what, todo, unknown)
+    if request.wants_json:
+        return _message(text, status_code, headers)
     return page(
         request,
         "error.html",
         status_code=status_code,
         headers=headers | _retarget(request),
-        text=texts(visit_of(request).language).plain(what, todo, status_code in UNKNOWN_OUTCOME),
+        text=text,
         code="",
         status=status_code,
         request_id=request_id_of(request.scope),
     )
 
 
+def _message(text: RefusalText, status_code: int, headers: dict[str, str]) -> Response[Any]:
+    """For passkey.js, which shows it in the form."""
+    said = " ".join(part for part in (text.what, text.detail, text.todo) if part)
+    return Response({"message": said}, status_code=status_code, headers=headers)
+
+
 def _to_sign_in(request: WebRequest) -> Response[Any]:
     path = request.scope["path"] if request.method in SAFE_METHODS else "/"
     here = local_path(path)
-    return redirect(request, "/sign-in" if here == "/" else f"/sign-in?next={here}")
+    return redirect(request, "/welcome" if here == "/" else f"/sign-in?next={here}")
 
 
 def _retarget(request: WebRequest) -> dict[str, str]:

@@ -3,9 +3,57 @@
 from litestar.types import ControllerRouterHandler
 
 from backend.settings import Settings
-from web import assets
+from web import (
+    approvals,
+    assets,
+    bank_callbacks,
+    bills,
+    cards,
+    cashier,
+    codes,
+    devices,
+    events,
+    freeze,
+    home,
+    language,
+    limits,
+    orders,
+    payments,
+    pwa,
+    security_page,
+    sessions,
+    shops,
+    sign_in,
+    sign_up,
+    topups,
+    welcome,
+)
 
-RESOURCES = (assets,)
+RESOURCES = (
+    assets,
+    welcome,
+    sign_up,
+    sign_in,
+    language,
+    security_page,
+    approvals,
+    devices,
+    sessions,
+    freeze,
+    limits,
+    bank_callbacks,
+    home,
+    codes,
+    orders,
+    payments,
+    topups,
+    cards,
+    bills,
+    shops,
+    cashier,
+    events,
+    pwa,
+)
 
 
 def handlers(settings: Settings) -> list[ControllerRouterHandler]:

@@ -11,6 +11,7 @@ SESSION = "__Host-session"
 DEVICE = "__Host-device"  # the device's secret: proves the bound device, signs nobody in
 CSRF = "__Host-csrf"  # of visitors without a session
 LANGUAGE = "__Host-lang"
+AMOUNTS = "__Host-amounts"  # set while amounts on the home page are hidden
 ENROLMENT = "__Host-enrolment"  # which sign-up this browser is in the middle of
 
 DEVICE_LIFE = timedelta(days=400)  # the longest that browsers keep
@@ -33,6 +34,10 @@ def csrf(secret: str) -> Cookie:
 
 def language(choice: str) -> Cookie:
     return _cookie(LANGUAGE, choice, LANGUAGE_LIFE, "lax")
+
+
+def amounts_hidden() -> Cookie:
+    return _cookie(AMOUNTS, "hidden", LANGUAGE_LIFE)
 
 
 def enrolment(enrolment_id: str) -> Cookie:

@@ -1,8 +1,8 @@
 """Forgery: a token bound to the session (or to the visitor's cookie), and where a request is from.
 
 The token is HMAC(session token): whoever lacks the session can't make one, signing in changes it,
-and no key has to be kept or shared between processes. Each page shows it under a fresh mask, so that
-its compressed length tells nothing.
+and no key has to be kept or shared between processes. Each page shows it under a fresh mask, so
+that its compressed length tells nothing.
 """
 
 import base64
