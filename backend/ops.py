@@ -15,6 +15,7 @@ from litestar.middleware.base import DefineMiddleware
 from litestar.plugins.prometheus import PrometheusConfig
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
+from backend import jobs
 from backend.clock import Clock, SystemClock
 from backend.db import TX
 from backend.errors import DomainError
@@ -152,17 +153,11 @@ async def _database() -> None:
 
 
 async def _last_heartbeat() -> datetime | None:
-    [row] = await TX.query("select max(last_heartbeat) as at from procrastinate_workers")
-    at: datetime | None = row["at"]
-    return at
+    return await jobs.last_beat(jobs.WORKER)
 
 
 async def _count_jobs() -> dict[str, int]:
-    rows = await TX.query(
-        "select status::text, count(*) as jobs from procrastinate_jobs"
-        " where status in ('todo', 'doing', 'failed') group by status"
-    )
-    return {"todo": 0, "doing": 0, "failed": 0} | {row["status"]: row["jobs"] for row in rows}
+    return await jobs.count()
 
 
 def _answers(answer: object) -> tuple[Check, ...]:

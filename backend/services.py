@@ -1,19 +1,35 @@
 """The one door for the faces: every module behind its Protocol."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
+from backend import db, rpc
 from backend.banking import Banking
+from backend.banking.gateway import HttpBank
+from backend.banking.service import BankingService
 from backend.bills import Bills
+from backend.bills.service import BillsService
+from backend.clock import Clock, SystemClock
 from backend.events import Events
+from backend.events.service import EventsService
 from backend.identity import Identity
+from backend.identity.service import IdentityService
 from backend.ledger import Ledger
 from backend.merchant import Merchant
+from backend.merchant.service import MerchantService
 from backend.payments import Payments
+from backend.payments.parts import Parts
+from backend.payments.service import PaymentsService
 from backend.risk import Risk
+from backend.settings import Settings
 
 Closer = Callable[[], Awaitable[None]]
+
+Face = TypeVar("Face")
 
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,3 +41,69 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     payments: Payments
     banking: Banking
     merchant: Merchant
+
+
+async def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ledger: Ledger | None = None,
+    risk: Risk | None = None,
+) -> tuple[Services, Closer]:
+    """All modules and the way to close what was opened here.
+
+    Ledger and risk are called in their own processes, unless an implementation is given.
+    """
+    stack, now = AsyncExitStack(), clock or SystemClock()
+    try:
+        if db.TX.pool is None:
+            await db.TX.open(settings.tx_url)
+            stack.push_async_callback(db.TX.close)
+        events = EventsService(settings.tx_url)
+        stack.push_async_callback(events.close)
+        bank = HttpBank(settings.bank_url)
+        stack.push_async_callback(bank.close)
+        parts = Parts(
+            ledger=ledger or _remote(Ledger, settings.ledger_rpc, settings, stack),  # type: ignore[type-abstract]
+            risk=risk or _remote(Risk, settings.risk_rpc, settings, stack),  # type: ignore[type-abstract]
+            identity=IdentityService(now),
+            bills=BillsService(),
+            events=events,
+            clock=now,
+            history=settings.demo,
+        )
+        found = await _assemble(settings, parts, bank)
+    except BaseException:
+        await stack.aclose()
+        raise
+    return found, stack.aclose
+
+
+def _remote(face: type[Face], address: str, settings: Settings, stack: AsyncExitStack) -> Face:
+    stand_in, client = rpc.connect(face, address, settings)
+    stack.push_async_callback(client.close)
+    return stand_in
+
+
+async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Services:
+    payments = PaymentsService(parts)
+    await payments.open_company_accounts()
+    return Services(
+        identity=parts.identity,
+        ledger=parts.ledger,
+        risk=parts.risk,
+        bills=parts.bills,
+        events=parts.events,
+        payments=payments,
+        banking=BankingService(
+            bank=bank,
+            ledger=parts.ledger,
+            risk=parts.risk,
+            bills=parts.bills,
+            events=parts.events,
+            clock=parts.clock,
+            bank_keys=Path(settings.bank_keys),
+            history=settings.demo,
+        ),
+        merchant=MerchantService(payments, parts.ledger, parts.risk, parts.clock),
+    )

@@ -10,6 +10,7 @@ import msgspec
 from backend.db import TX
 
 QUEUE = "yipay"
+WORKER = "worker"  # the part that beats
 
 
 async def enqueue(task: str, argument: str, *, at: datetime | None = None) -> None:
@@ -41,3 +42,12 @@ async def last_beat(part: str) -> datetime | None:
     """When that part last showed a sign of life."""
     rows = await TX.query("select at from jobs.heartbeat where part = $1", part)
     return rows[0]["at"] if rows else None
+
+
+async def count() -> dict[str, int]:
+    """Jobs that wait, run, and failed for good."""
+    rows = await TX.query(
+        "select status::text, count(*) as jobs from jobs.procrastinate_jobs"
+        " where status in ('todo', 'doing', 'failed') group by status"
+    )
+    return {"todo": 0, "doing": 0, "failed": 0} | {row["status"]: row["jobs"] for row in rows}
