@@ -136,12 +136,14 @@ class Requirement(msgspec.Struct, frozen=True, array_like=True):
     """What the intent takes: "none" (level C or D), "passkey", "wait" (until `wait_until`).
 
     `ceremony` is set for "passkey" from `prepare`, never from `assess`.
+    Reasons for "passkey": over_free_each, over_free_day, over_free_count, new_device;
+    for "wait": known_payees_only, new_device_day, thawing.
     """
 
     takes: str
     level: str
     first_payment: bool  # to this payee
-    reasons: tuple[str, ...] = ()  # machine words, each with a text: "over_free_limit", …
+    reasons: tuple[str, ...] = ()  # machine words, each with a text
     wait_until: datetime | None = None
     ceremony: Ceremony | None = None
 
@@ -184,11 +186,9 @@ class AuthorizeTopUp(msgspec.Struct, frozen=True, array_like=True):
 class Limit(msgspec.Struct, frozen=True, array_like=True):
     """One limit, as the limits page shows it. Amounts in fen; counts where it counts."""
 
-    name: (
-        str  # machine word with a text: "free_each", "free_day", "synced_day", "new_device_day", …
-    )
+    name: str  # free_each, free_day, free_count, static_day, synced_day, tier_year, new_device_day
     level: str
-    period: str  # "each", "day", "year", "total"
+    period: str  # "each", "day", "year"
     limit: int
     used: int
     counts: bool  # True: the numbers are a count, not fen
@@ -225,7 +225,9 @@ class Risk(Protocol):
 
     # enrolment
     async def start_enrolment(self, start: StartEnrolment) -> EnrolmentStarted:
-        """Send a code. Refuses: TooManyCodes, ResendTooSoon, SmsUnavailable."""
+        """Send a code. The same id within the minute: the first answer and no new code; after it,
+        a new code. Refuses: TooManyCodes, ResendTooSoon (another id for the number), SmsUnavailable,
+        IdReused (another number)."""
         ...
 
     async def check_code(self, check: CheckCode) -> PhoneProven:
@@ -233,11 +235,12 @@ class Risk(Protocol):
         ...
 
     async def begin_registration(self, begin: BeginRegistration) -> Ceremony:
-        """Refuses: PhoneNotProven, HasWallet, GrantInvalid."""
+        """Refuses: BadRequest (not exactly one of enrolment and grant), PhoneNotProven, HasWallet,
+        GrantInvalid."""
         ...
 
     async def finish_registration(self, finish: FinishRegistration) -> Enrolled:
-        """Refuses: CeremonyInvalid, PasskeyRefused."""
+        """Refuses: CeremonyInvalid, PasskeyRefused, and as `begin_registration`."""
         ...
 
     # sign-in
@@ -255,27 +258,38 @@ class Risk(Protocol):
         ...
 
     async def begin_approval(self, person_id: str, purpose: str) -> Ceremony:
-        """An assertion for a security change: "add_device", "remove_device:<id>", "unfreeze"."""
+        """An assertion for a security change: "add_device", "remove_device:<id>", "unfreeze".
+        Refuses: BadRequest (no such purpose), NeedsPasskey (there is none to approve with)."""
         ...
 
     async def grant_device(self, approval: Approval) -> DeviceGrant:
         """Refuses: CeremonyInvalid, PasskeyRefused."""
         ...
 
+    async def grant_first_passkey(self, person_id: str, device_secret: str) -> DeviceGrant:
+        """For a bound device of a person without any passkey: the registration by this grant
+        attaches the passkey to that device. Refuses: DeviceUnknown, GrantInvalid (has one)."""
+        ...
+
     async def remove_device(self, approval: Approval, device_id: str) -> None:
-        """Its secret and passkey are dead at once. Refuses: also NotFound, LastDevice."""
+        """Its secret and passkey are dead at once. Approved with another device's passkey, which is
+        refused otherwise. Refuses: also NotFound, LastDevice."""
         ...
 
     # freeze
     async def freeze(self, person_id: str, device_secret: str) -> FreezeState:
-        """Nothing stronger than a signed-in device is needed: it can only stop money."""
+        """Nothing stronger than a signed-in device is needed: it can only stop money. Calls a
+        running thaw off. Refuses: DeviceUnknown."""
         ...
 
     async def unfreeze(self, approval: Approval) -> FreezeState:
-        """Starts the wait, or ends the freeze after it. Refuses: FrozenByAlarm and as above."""
+        """Starts the wait, at whose end the freeze is over without a further call. Refuses:
+        FrozenByAlarm, CeremonyInvalid, PasskeyRefused."""
         ...
 
-    async def freeze_state(self, person_id: str) -> FreezeState: ...
+    async def freeze_state(self, person_id: str) -> FreezeState:
+        """Refuses: NotFound."""
+        ...
 
     # money
     async def assess(self, assess: Assess) -> Requirement:
@@ -283,20 +297,25 @@ class Risk(Protocol):
         ...
 
     async def prepare(self, prepare: Prepare) -> Requirement:
-        """Store the intent and say what it takes. Refuses: DeviceUnknown, PayerFrozen,
-        PayeeFrozen, LimitExceeded, IntentInvalid, IntentExpired, IdReused."""
+        """Store the intent and say what it takes; the same intent again opens a new ceremony.
+        Refuses: IntentInvalid, IntentExpired, IdReused, DeviceUnknown, PayerFrozen, PayeeFrozen,
+        LimitExceeded, NeedsPasskey."""
         ...
 
     async def authorize(self, authorize: Authorize) -> SignedVerdict:
         """Verify, decide, sign. The same call again gives the same verdict while it lives.
-        Refuses: as `prepare`, and PasskeyRequired, PasskeyRefused, CeremonyInvalid, IntentUsed."""
+        Refuses: as `prepare`, and PasskeyRequired, PasskeyRefused, CeremonyInvalid, IntentUsed,
+        KnownPayeesOnly."""
         ...
 
     async def authorize_top_up(self, authorize: AuthorizeTopUp) -> SignedVerdict:
-        """Refuses: IntentInvalid, BankWordInvalid, PayeeFrozen never: money may come in."""
+        """Refuses: IntentInvalid, BankWordInvalid, IdReused; PayeeFrozen never: money may come in.
+        Again after the verdict ended: a new one, because the money has come in."""
         ...
 
-    async def limits(self, person_id: str, device_secret: str) -> tuple[Limit, ...]: ...
+    async def limits(self, person_id: str, device_secret: str) -> tuple[Limit, ...]:
+        """Refuses: NotFound (no live device of the person)."""
+        ...
 
     async def release(self, intent_id: str) -> None:
         """The ledger refused: what the intent used of the limits is given back."""

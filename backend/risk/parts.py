@@ -1,10 +1,9 @@
 """What the security system's verbs are made with."""
 
-from pathlib import Path
-
 import msgspec
 
 from backend.clock import Clock
+from backend.risk.bank_keys import BankKeys
 from backend.risk.passkeys import RelyingParty
 from backend.risk.signing import Signatures
 from backend.risk.sms import SmsGateway
@@ -15,4 +14,4 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     party: RelyingParty
     sms: SmsGateway
     signatures: Signatures
-    bank_keys: Path  # public keys of the bank, by key id
+    bank_keys: BankKeys

@@ -56,7 +56,7 @@ class FrozenByAlarm(DomainError, code="frozen_by_alarm"):
 
 
 class DeviceUnknown(DomainError, code="device_unknown"):
-    """The device secret is of no live device of the payer."""
+    """The device secret is of no live device of the payer: sign in again."""
 
 
 class PayerFrozen(DomainError, code="payer_frozen"):

@@ -31,8 +31,7 @@ async def finish(parts: Parts, asked: FinishSignIn) -> SignedIn:
         raise PasskeyRefused(why="unknown")
     asserted = verify_assertion(parts.party, opened.challenge, assertion, found.credential)
     async with SEC.transaction():
-        signed_in = await _enter(found, asserted, asked, now)
-    return signed_in
+        return await _enter(found, asserted, asked, now)
 
 
 async def _enter(found: Owned, asserted: Asserted, asked: FinishSignIn, now: datetime) -> SignedIn:

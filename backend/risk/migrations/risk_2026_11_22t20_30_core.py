@@ -121,7 +121,11 @@ create table risk.decision (
     decided_at timestamptz not null,
     constraint decision_verdict check ((decision = 'allow') = (verdict_id is not null))
 );
-create unique index decision_allow_once on risk.decision (intent_id) where decision = 'allow';
+create index decision_intent on risk.decision (intent_id, decision_seq desc) where decision = 'allow';
+-- A payment is allowed once. A top-up may be allowed again when the verdict ended unused: the bank's
+-- money has come in, and the ledger posts an id once whatever we say.
+create unique index decision_allow_once on risk.decision (intent_id)
+  where decision = 'allow' and stage <> 'top_up';
 
 create table risk.spending (
     person_id text collate "C" primary key references risk.person on delete restrict,
@@ -151,7 +155,7 @@ create table risk.reservation (
 create table risk.known_payee (
     person_id text collate "C" not null,
     payee_id text collate "C" not null,
-    intent_id text collate "C" not null,
+    intent_id text collate "C" not null unique,  -- the first payment; forgotten with it
     primary key (person_id, payee_id)
 );
 

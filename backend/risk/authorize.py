@@ -1,0 +1,231 @@
+"""Consent becomes a verdict: verified, decided and reserved for a whole batch at once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from backend.clock import to_ms
+from backend.db import SEC
+from backend.errors import DomainError
+from backend.intent import Intent, intent_hash
+from backend.risk import (
+    Authorize,
+    CeremonyInvalid,
+    IntentExpired,
+    IntentInvalid,
+    IntentUsed,
+    PasskeyRefused,
+    decisions,
+    intents,
+    reservations,
+)
+from backend.risk.decisions import Decision
+from backend.risk.facts import Asked, gather
+from backend.risk.parts import Parts
+from backend.risk.passkeys import (
+    Asserted,
+    Assertion,
+    StoredCredential,
+    parse_assertion,
+    verify_assertion,
+)
+from backend.risk.reservations import Reservation
+from backend.risk.rules import Facts, decide, take
+from backend.verdict import SignedVerdict, Verdict
+
+# What was asked, with everything stored about it. The payer comes from the stored intent, and a
+# passkey or ceremony of anybody else is simply not found.
+_LOAD = """
+select i.content, a.content as allowed, r.released_at,
+    c.ceremony_id is not null as ceremony_open,
+    k.credential_id, k.public_key, k.sign_count, k.backup_eligible, k.backed_up, p.user_handle
+from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality
+    as q (intent_id, ceremony_id, credential_id, n)
+left join risk.intent i on i.intent_id = q.intent_id and i.kind = 'pay'
+left join risk.decision a on a.intent_id = i.intent_id
+    and a.decision = 'allow' and a.stage <> 'top_up'
+left join risk.reservation r on r.intent_id = q.intent_id
+left join risk.ceremony c on c.ceremony_id = q.ceremony_id and c.kind = 'pay'
+    and c.subject = q.intent_id and c.used_at is null and c.expires_at > $4
+left join risk.person p on p.person_id = i.payer_id
+left join risk.credential k on k.credential_id = q.credential_id
+    and k.person_id = i.payer_id and k.removed_at is null
+order by q.n
+"""
+
+
+class _Case(msgspec.Struct):
+    """One authorisation on its way. Exactly one of `verdict` and `refusal` is set at the end."""
+
+    asked: Authorize
+    assertion: Assertion | None = None
+    intent: Intent | None = None
+    credential: StoredCredential | None = None
+    asserted: Asserted | None = None
+    ceremony_open: bool = False
+    verdict: Verdict | None = None
+    decision: Decision | None = None
+    reservation: Reservation | None = None
+    facts: Facts | None = None
+    refusal: DomainError | None = None
+
+
+async def authorize(parts: Parts, asked: Sequence[Authorize]) -> list[SignedVerdict | DomainError]:
+    """All that wait; no two have the same intent id. Signed once the decisions are committed."""
+    now = parts.clock.now()
+    cases = [_case(each) for each in asked]
+    async with SEC.transaction():
+        await reservations.lock([each.intent_id for each in asked])
+        await _load(cases, now)
+        await _settle(parts, cases, now)
+        await _store(cases, now)
+    signed = iter(parts.signatures.sign([c.verdict for c in cases if c.verdict], to_ms(now)))
+    return [next(signed) if c.verdict else _because(c) for c in cases]
+
+
+def _case(asked: Authorize) -> _Case:
+    case = _Case(asked)
+    if asked.response_json:
+        try:
+            case.assertion = parse_assertion(asked.response_json)
+            _ = case.assertion.credential_id
+        except PasskeyRefused as refusal:
+            case.assertion, case.refusal = None, refusal
+    return case
+
+
+async def _load(cases: list[_Case], now: datetime) -> None:
+    rows = await SEC.query(
+        _LOAD,
+        [c.asked.intent_id for c in cases],
+        [c.asked.ceremony_id for c in cases],
+        [c.assertion.credential_id if c.assertion else b"" for c in cases],
+        now,
+    )
+    for case, row in zip(cases, rows, strict=True):
+        _fill(case, row, now)
+
+
+def _fill(case: _Case, row: asyncpg.Record, now: datetime) -> None:
+    if row["content"] is None:
+        case.refusal = IntentInvalid()
+        return
+    case.intent = intents.parse(row["content"])
+    case.ceremony_open = row["ceremony_open"]
+    if row["credential_id"] is not None:
+        case.credential = StoredCredential(
+            row["credential_id"],
+            row["public_key"],
+            row["sign_count"],
+            row["backup_eligible"],
+            row["backed_up"],
+            row["user_handle"],
+        )
+    if row["allowed"] is not None:
+        verdict = decisions.parse(row["allowed"]).verdict
+        assert verdict is not None, "an allowing decision has its verdict"
+        if row["released_at"] is None and verdict.expires_at_ms > to_ms(now):
+            case.verdict, case.refusal = verdict, None
+        else:
+            case.refusal = IntentUsed()
+    elif case.refusal is None and case.intent.expires_at_ms <= to_ms(now):
+        case.refusal = IntentExpired()
+
+
+async def _settle(parts: Parts, cases: list[_Case], now: datetime) -> None:
+    """Facts for all, then one after the other: what one takes, the next has no more."""
+    known = [(c, c.intent) for c in cases if c.intent]
+    facts = await gather([_asked(c.asked, i) for c, i in known], now) if known else []
+    for (case, intent), of_case in zip(known, facts, strict=True):
+        case.facts = of_case
+        try:
+            if case.verdict is not None and not of_case.device_id:
+                case.verdict = None
+                decide(of_case, None, now)  # refuses: a verdict goes to the payer's device only
+            if case.verdict is None and case.refusal is None:
+                _decide(parts, case, intent, of_case, now)
+        except DomainError as refusal:
+            case.refusal = refusal
+
+
+def _asked(asked: Authorize, intent: Intent) -> Asked:
+    return Asked(
+        intent.payer_id, intent.payee_id, intent.amount_fen, intent.code, asked.device_secret
+    )
+
+
+def _decide(parts: Parts, case: _Case, intent: Intent, facts: Facts, now: datetime) -> None:
+    synced: bool | None = None
+    if case.assertion is not None:
+        if not case.ceremony_open:
+            raise CeremonyInvalid()
+        if case.credential is None:
+            raise PasskeyRefused(why="owner")
+        challenge = intent_hash(intent)
+        case.asserted = verify_assertion(parts.party, challenge, case.assertion, case.credential)
+        synced = case.credential.backup_eligible
+    charge = decide(facts, synced, now)
+    take(facts.spending, charge, intent.amount_fen)
+    case.reservation = Reservation(intent, charge)
+    case.verdict = decisions.allow(intent, charge.level, now)
+    case.decision = _decision(case, intent, now)
+
+
+async def _store(cases: list[_Case], now: datetime) -> None:
+    for case in cases:
+        if case.refusal is not None and case.intent is not None:
+            case.decision = _decision(case, case.intent, now)
+    await reservations.take([c.reservation for c in cases if c.reservation], now)
+    await reservations.keep(
+        {
+            c.intent.payer_id: c.facts.spending
+            for c in cases
+            if c.reservation and c.intent and c.facts
+        }
+    )
+    await _use_up([c for c in cases if c.assertion is not None], now)
+    await decisions.record([c.decision for c in cases if c.decision], now)
+
+
+async def _use_up(cases: list[_Case], now: datetime) -> None:
+    """A ceremony is over whatever came of it; a counter counts only once the signature held."""
+    tried = [c.asked.ceremony_id for c in cases if c.ceremony_open]
+    if tried:
+        await SEC.query(
+            "update risk.ceremony set used_at = $2 where ceremony_id = any($1)", tried, now
+        )
+    held = [(c.credential, c.asserted) for c in cases if c.credential and c.asserted]
+    if held:
+        await SEC.query(
+            "update risk.credential c set sign_count = greatest(c.sign_count, u.sign_count), "
+            "backed_up = u.backed_up, last_used_at = $4 "
+            "from unnest($1::bytea[], $2::bigint[], $3::boolean[]) "
+            "as u (credential_id, sign_count, backed_up) "
+            "where c.credential_id = u.credential_id",
+            [k.credential_id for k, _ in held],
+            [a.sign_count for _, a in held],
+            [a.backed_up for _, a in held],
+            now,
+        )
+
+
+def _decision(case: _Case, intent: Intent, now: datetime) -> Decision:
+    return Decision(
+        intent_id=intent.intent_id,
+        intent_hash=intent_hash(intent),
+        stage=decisions.AUTHORIZE,
+        code=case.refusal.code if case.refusal else "",
+        level=case.verdict.level if case.verdict else "",
+        verdict=case.verdict,
+        device_id=case.facts.device_id if case.facts else "",
+        credential_id=case.credential.credential_id if case.asserted and case.credential else b"",
+        signals=case.asserted.signals if case.asserted else (),
+        at_ms=to_ms(now),
+    )
+
+
+def _because(case: _Case) -> DomainError:
+    assert case.refusal is not None, "without a verdict there is a refusal"
+    return case.refusal

@@ -1,0 +1,64 @@
+"""People of the demo: a wallet on a bound device, without a code and without a passkey.
+
+Served in demo mode only; outside it nobody can call this.
+"""
+
+import secrets
+from typing import Annotated, Protocol
+
+import msgspec
+
+from backend.db import SEC
+from backend.errors import IdReused
+from backend.ids import Id
+from backend.risk import Enrolled, Label, Phone, Risk, registry
+from backend.risk.events import record
+from backend.risk.parts import Parts
+from backend.risk.registration import HANDLE_BYTES
+
+MAX_DEVICES = 5  # per demo person, without a passkey; the oldest make room
+
+DisplayName = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+
+
+class RiskDemo(Protocol):
+    async def demo_enrol(
+        self, person_id: Id, display_name: DisplayName, phone: Phone, device_label: Label
+    ) -> Enrolled:
+        """A fresh bound device of the demo person, who is made on the first call.
+
+        Refuses: IdReused (other phone).
+        """
+        ...
+
+
+class RiskWithDemo(Risk, RiskDemo, Protocol):
+    """The face that the risk process serves in demo mode."""
+
+
+async def enrol(parts: Parts, person_id: str, phone: str, device_label: str) -> Enrolled:
+    now = parts.clock.now()
+    async with SEC.transaction():
+        await SEC.query("select pg_advisory_xact_lock(3, hashtext($1))", person_id)
+        rows = await SEC.query(
+            "select person_id, phone from risk.person where person_id = $1 or phone = $2",
+            person_id,
+            phone,
+        )
+        if not rows:
+            handle = secrets.token_bytes(HANDLE_BYTES)
+            await registry.add_person(person_id, phone, handle, now)
+        elif [tuple(row) for row in rows] != [(person_id, phone)]:
+            raise IdReused()
+        device = await registry.add_device(person_id, device_label, now, now)
+        await SEC.query(
+            "update risk.device set removed_at = $2 where device_id in (select d.device_id "
+            "from risk.device d left join risk.credential c using (device_id) "
+            "where d.person_id = $1 and d.removed_at is null and c.device_id is null "
+            "order by d.created_at desc, d.device_id desc offset $3)",
+            person_id,
+            now,
+            MAX_DEVICES,
+        )
+        await record(person_id, device.device_id, ["wallet_opened"], now)
+    return Enrolled(person_id, device.device_id, device.secret, synced=False)

@@ -1,0 +1,82 @@
+"""What the registry knows about payments, for a whole batch in one statement."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from backend.db import SEC
+from backend.risk.rules import Facts, Spending
+from backend.risk.secret import hash_of
+
+# "shop:mch_…" or "person:usr_…" of a payee, whichever it is: ids never meet.
+_SQL = """
+select d.device_id, d.trusted_at, d.last_used_at, p.frozen_at, p.thaws_at,
+    exists (select 1 from risk.frozen_account f
+        where f.account_id = 'person:' || q.payer_id) as payer_alarmed,
+    exists (select 1 from risk.frozen_account f
+        where f.account_id in ('shop:' || q.payee_id, 'person:' || q.payee_id))
+    or exists (select 1 from risk.person e where e.person_id = q.payee_id
+        and e.frozen_at is not null and (e.thaws_at is null or e.thaws_at > $4)) as payee_frozen,
+    exists (select 1 from risk.known_payee k
+        where k.person_id = q.payer_id and k.payee_id = q.payee_id) as known_payee,
+    array(select c.credential_id from risk.credential c where c.person_id = q.payer_id
+        and c.removed_at is null and not c.backup_eligible order by c.created_at) as bound_keys,
+    array(select c.credential_id from risk.credential c where c.person_id = q.payer_id
+        and c.removed_at is null and c.backup_eligible order by c.created_at) as synced_keys,
+    s.day, s.free_fen, s.free_count, s.synced_fen, s.static_fen, s.new_device_fen,
+    s.year, s.year_fen
+from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality
+    as q (payer_id, payee_id, secret_hash, n)
+left join risk.device d on d.secret_hash = q.secret_hash
+    and d.person_id = q.payer_id and d.removed_at is null
+left join risk.person p on p.person_id = d.person_id
+left join risk.spending s on s.person_id = d.person_id
+order by q.n
+"""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One payment to gather facts for."""
+
+    payer_id: str
+    payee_id: str
+    amount_fen: int
+    code: str
+    device_secret: str
+
+
+async def gather(asked: Sequence[Asked], now: Any) -> list[Facts]:
+    """In the order asked. Payments of one payer share one Spending, so that they add up."""
+    rows = await SEC.query(
+        _SQL,
+        [a.payer_id for a in asked],
+        [a.payee_id for a in asked],
+        [hash_of(a.device_secret) for a in asked],
+        now,
+    )
+    spendings: dict[str, Spending] = {}
+    return [_facts(a, row, spendings) for a, row in zip(asked, rows, strict=True)]
+
+
+def _facts(asked: Asked, row: asyncpg.Record, spendings: dict[str, Spending]) -> Facts:
+    if row["device_id"] is None:
+        return Facts(amount_fen=asked.amount_fen, code=asked.code)
+    if asked.payer_id not in spendings:
+        names = Spending.__struct_fields__
+        spendings[asked.payer_id] = Spending(**{name: row[name] for name in names})
+    return Facts(
+        amount_fen=asked.amount_fen,
+        code=asked.code,
+        device_id=row["device_id"],
+        trusted_at=row["trusted_at"],
+        frozen_at=row["frozen_at"],
+        thaws_at=row["thaws_at"],
+        payer_alarmed=row["payer_alarmed"],
+        payee_frozen=row["payee_frozen"],
+        known_payee=row["known_payee"],
+        bound_keys=tuple(row["bound_keys"]),
+        synced_keys=tuple(row["synced_keys"]),
+        spending=spendings[asked.payer_id],
+    )

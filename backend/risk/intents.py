@@ -1,0 +1,112 @@
+"""Intents: their form, checked against their own posting, and their immutable rows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from backend import ids
+from backend.canonical import canonical
+from backend.clock import to_ms
+from backend.db import SEC
+from backend.intent import Intent
+from backend.money import CURRENCY, MAX_AMOUNT_FEN
+from backend.posting import Posting, Transfer
+from backend.risk.refusals import IntentExpired, IntentInvalid
+
+PAY, TOP_UP = "pay", "topup"
+CODES = frozenset({"dynamic", "static", "none"})
+FEE_ACCOUNT = "fee:income"
+TRANSIT_ACCOUNT = "bank:transit"
+BANK = "bank"  # the payer of a top-up
+NONCE_BYTES = 32
+
+_DOMAIN = "pay/v1"
+_PREFIX = canonical(_DOMAIN, Posting("-", "none", ())).partition(b"\n")[0] + b"\n"
+_intents = msgspec.msgpack.Decoder(Intent)
+
+INSERT = """
+insert into risk.intent (intent_id, kind, payer_id, payee_id, amount_fen, content, prepared_at)
+select u.*, $7 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[],
+    $6::bytea[]) u
+on conflict (intent_id) do nothing
+"""
+
+
+def check_payment(intent: Intent, now: datetime) -> None:
+    """Its transfers move the amount from payer to payee, and the fee from payee to us; no more.
+
+    Refuses: IntentInvalid, IntentExpired.
+    """
+    payee = _account(intent.payee_id)
+    transfers: tuple[Transfer, ...] = (Transfer(intent.source, payee, intent.amount_fen),)
+    if intent.fee_fen:
+        transfers += (Transfer(payee, FEE_ACCOUNT, intent.fee_fen),)
+    sound = (
+        intent.kind == PAY
+        and ids.is_id(intent.payer_id, "usr")
+        and intent.source == f"person:{intent.payer_id}"
+        and payee not in ("", intent.source)
+        and intent.code in CODES
+        and _fits(intent, transfers)
+    )
+    if not sound:
+        raise IntentInvalid()
+    if intent.expires_at_ms <= to_ms(now):
+        raise IntentExpired()
+
+
+def check_top_up(intent: Intent) -> None:
+    """One transfer of the bank's money to the person. Refuses: IntentInvalid."""
+    transfers = (Transfer(intent.source, f"person:{intent.payee_id}", intent.amount_fen),)
+    sound = (
+        intent.kind == TOP_UP
+        and intent.payer_id == BANK
+        and intent.source == TRANSIT_ACCOUNT
+        and ids.is_id(intent.payee_id, "usr")
+        and not intent.fee_fen
+        and _fits(intent, transfers)
+    )
+    if not sound:
+        raise IntentInvalid()
+
+
+def content(intent: Intent) -> bytes:
+    """What is stored; its SHA-256 is `intent_hash`."""
+    return canonical(_DOMAIN, intent)
+
+
+def parse(stored: bytes) -> Intent:
+    return _intents.decode(stored.removeprefix(_PREFIX))
+
+
+async def store(intents: Sequence[Intent], now: datetime) -> None:
+    """What is stored already stays as it is: compare with `content`."""
+    await SEC.query(
+        INSERT,
+        [i.intent_id for i in intents],
+        [i.kind for i in intents],
+        [i.payer_id for i in intents],
+        [i.payee_id for i in intents],
+        [i.amount_fen for i in intents],
+        [content(i) for i in intents],
+        now,
+    )
+
+
+def _fits(intent: Intent, transfers: tuple[Transfer, ...]) -> bool:
+    posting = Posting(intent.intent_id, intent.kind, transfers, intent.posting.event_at_ms)
+    return (
+        intent.posting == posting
+        and intent.currency == CURRENCY
+        and type(intent.amount_fen) is int
+        and 0 < intent.amount_fen <= MAX_AMOUNT_FEN
+        and 0 <= intent.fee_fen <= intent.amount_fen
+        and len(intent.nonce) == NONCE_BYTES
+    )
+
+
+def _account(payee_id: str) -> str:
+    if ids.is_id(payee_id, "mch"):
+        return f"shop:{payee_id}"
+    return f"person:{payee_id}" if ids.is_id(payee_id, "usr") else ""

@@ -1,0 +1,31 @@
+"""The limits page: what there is, what is used, and of which level."""
+
+from backend.errors import NotFound
+from backend.risk import Limit, rules
+from backend.risk.facts import Asked, gather
+from backend.risk.parts import Parts
+
+
+async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[Limit, ...]:
+    """The new device's limit only while it applies. Refuses: NotFound."""
+    now = parts.clock.now()
+    [facts] = await gather([Asked(person_id, "", 0, "none", device_secret)], now)
+    if not facts.device_id:
+        raise NotFound()
+    used = facts.spending
+    used.roll(rules.day_of(now))
+    limits = (
+        Limit("free_each", "C", "each", rules.FREE_EACH_FEN, 0, counts=False),
+        Limit("free_day", "C", "day", rules.FREE_DAY_FEN, used.free_fen, counts=False),
+        Limit("free_count", "C", "day", rules.FREE_DAY_COUNT, used.free_count, counts=True),
+        Limit("static_day", "D", "day", rules.STATIC_DAY_FEN, used.static_fen, counts=False),
+        Limit("synced_day", "B", "day", rules.SYNCED_DAY_FEN, used.synced_fen, counts=False),
+        Limit("tier_year", "A", "year", rules.TIER_YEAR_FEN, used.year_fen, counts=False),
+    )
+    if facts.trusted_at <= now:
+        return limits
+    new_fen = used.new_device_fen
+    return (
+        Limit("new_device_day", "", "day", rules.NEW_DEVICE_DAY_FEN, new_fen, counts=False),
+        *limits,
+    )

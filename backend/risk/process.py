@@ -1,0 +1,58 @@
+"""The security system as a process of its own."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+
+from backend import db, rpc
+from backend.clock import Clock, SystemClock
+from backend.risk import Risk
+from backend.risk.demo import RiskWithDemo
+from backend.risk.purge import EVERY_S, purge
+from backend.risk.service import build
+from backend.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what was taken."""
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    await db.SEC.open(settings.sec_url)
+    try:
+        face = RiskWithDemo if settings.demo else Risk
+        close = await rpc.serve(face, build(settings), settings.risk_rpc, settings)
+        try:
+            async with _purging(SystemClock()):
+                _log.info("risk_ready", address=settings.risk_rpc, demo=settings.demo)
+                await told_to_stop.wait()
+        finally:
+            await close()
+    finally:
+        await db.SEC.close()
+    _log.info("risk_stopped")
+
+
+@asynccontextmanager
+async def _purging(clock: Clock) -> AsyncIterator[None]:
+    task = asyncio.create_task(_purge_on(clock))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _purge_on(clock: Clock) -> None:
+    while True:
+        try:
+            await purge(clock)
+        except Exception:  # it is only housekeeping: the next round may succeed
+            _log.exception("purge_failed")
+        await asyncio.sleep(EVERY_S)

@@ -1,0 +1,158 @@
+"""The security system in this process: its verbs behind the face."""
+
+from pathlib import Path
+
+from backend.clock import Clock, SystemClock
+from backend.db import SEC
+from backend.keys import FileSigner, publish
+from backend.risk import (
+    Approval,
+    Assess,
+    Authorize,
+    AuthorizeTopUp,
+    BeginRegistration,
+    Ceremony,
+    CheckCode,
+    Device,
+    DeviceGrant,
+    Enrolled,
+    EnrolmentStarted,
+    FinishRegistration,
+    FinishSignIn,
+    FreezeState,
+    Limit,
+    PhoneProven,
+    Prepare,
+    Requirement,
+    SignedIn,
+    StartEnrolment,
+    Status,
+    approvals,
+    demo,
+    devices,
+    enrolment,
+    freeze,
+    limits,
+    registration,
+    reservations,
+    sign_in,
+    status,
+    top_up,
+)
+from backend.risk.authorize import authorize
+from backend.risk.bank_keys import BankKeys
+from backend.risk.batch import Batch
+from backend.risk.parts import Parts
+from backend.risk.passkeys import RelyingParty
+from backend.risk.prepare import assess, prepare
+from backend.risk.signing import Signatures
+from backend.risk.sms import HttpSms, SmsGateway
+from backend.settings import Settings
+from backend.verdict import SignedVerdict
+
+VERDICT_KEY = "verdict"
+
+
+class Service:
+    """Implements `Risk`. Prepares and authorisations that come together are decided together."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._prepare = Batch[Prepare, Requirement](
+            lambda asked: prepare(parts, asked), lambda p: p.intent.intent_id
+        )
+        self._authorize = Batch[Authorize, SignedVerdict](
+            lambda asked: authorize(parts, asked), lambda a: a.intent_id
+        )
+
+    async def start_enrolment(self, start: StartEnrolment) -> EnrolmentStarted:
+        return await enrolment.start(self._parts, start)
+
+    async def check_code(self, check: CheckCode) -> PhoneProven:
+        return await enrolment.check(self._parts, check)
+
+    async def begin_registration(self, begin: BeginRegistration) -> Ceremony:
+        return await registration.begin(self._parts, begin)
+
+    async def finish_registration(self, finish: FinishRegistration) -> Enrolled:
+        return await registration.finish(self._parts, finish)
+
+    async def begin_sign_in(self) -> Ceremony:
+        return await sign_in.begin(self._parts)
+
+    async def finish_sign_in(self, finish: FinishSignIn) -> SignedIn:
+        return await sign_in.finish(self._parts, finish)
+
+    async def devices(self, person_id: str) -> tuple[Device, ...]:
+        return await devices.of_person(person_id)
+
+    async def device_of(self, device_secret: str) -> str:
+        return await devices.by_secret(device_secret)
+
+    async def begin_approval(self, person_id: str, purpose: str) -> Ceremony:
+        return await approvals.begin(self._parts, person_id, purpose)
+
+    async def grant_device(self, approval: Approval) -> DeviceGrant:
+        return await devices.grant(self._parts, approval)
+
+    async def grant_first_passkey(self, person_id: str, device_secret: str) -> DeviceGrant:
+        return await devices.grant_first_passkey(self._parts, person_id, device_secret)
+
+    async def remove_device(self, approval: Approval, device_id: str) -> None:
+        await devices.remove(self._parts, approval, device_id)
+
+    async def freeze(self, person_id: str, device_secret: str) -> FreezeState:
+        return await freeze.freeze(self._parts, person_id, device_secret)
+
+    async def unfreeze(self, approval: Approval) -> FreezeState:
+        return await freeze.unfreeze(self._parts, approval)
+
+    async def freeze_state(self, person_id: str) -> FreezeState:
+        return await freeze.state(self._parts, person_id)
+
+    async def assess(self, assess_: Assess) -> Requirement:
+        return await assess(self._parts, assess_)
+
+    async def prepare(self, prepare_: Prepare) -> Requirement:
+        return await self._prepare(prepare_)
+
+    async def authorize(self, authorize_: Authorize) -> SignedVerdict:
+        return await self._authorize(authorize_)
+
+    async def authorize_top_up(self, authorize_: AuthorizeTopUp) -> SignedVerdict:
+        return await top_up.authorize(self._parts, authorize_)
+
+    async def limits(self, person_id: str, device_secret: str) -> tuple[Limit, ...]:
+        return await limits.of_person(self._parts, person_id, device_secret)
+
+    async def release(self, intent_id: str) -> None:
+        await reservations.release(intent_id, self._parts.clock.now())
+
+    async def status(self) -> Status:
+        return await status.status()
+
+    async def ping(self) -> None:
+        await SEC.query("select 1")
+
+
+class DemoService(Service):
+    """Implements `RiskWithDemo`."""
+
+    async def demo_enrol(
+        self, person_id: str, display_name: str, phone: str, device_label: str
+    ) -> Enrolled:
+        return await demo.enrol(self._parts, person_id, phone, device_label)
+
+
+def build(settings: Settings, clock: Clock | None = None, sms: SmsGateway | None = None) -> Service:
+    """The service on the open SEC database. Its verdict key is made and published if need be."""
+    signer = FileSigner(Path(settings.keys_dir), VERDICT_KEY)
+    publish(Path(settings.verdict_keys), signer)
+    parts = Parts(
+        clock=clock or SystemClock(),
+        party=RelyingParty(settings.rp_id, (settings.public_origin,)),
+        sms=sms or HttpSms(settings.sms_url),
+        signatures=Signatures(signer),
+        bank_keys=BankKeys(Path(settings.bank_keys)),
+    )
+    return DemoService(parts) if settings.demo else Service(parts)
