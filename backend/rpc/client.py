@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from io import BytesIO
 from typing import Any, TypeVar, cast
 
 import aiohttp
@@ -141,7 +142,7 @@ class Client:
     async def _attempt(self, batch: _Batch, *, first: bool) -> bool:
         """False if the connection broke. Refuses: Unavailable, if surely not carried out."""
         left = batch.left()
-        body = wire.encode_calls([waiting.call for waiting in left])
+        body = BytesIO(wire.encode_calls([waiting.call for waiting in left]))
         base = "http://unix" if self._address.startswith("unix:") else self._address
         try:
             async with self._open().post(base + wire.PATH, data=body) as response:

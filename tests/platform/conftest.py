@@ -1,0 +1,23 @@
+"""Folders and ports of a test's own."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose sockets fit into the kernel's 107 bytes; others may pass through it."""
+    with TemporaryDirectory(prefix="yp") as name:
+        path = Path(name)
+        path.chmod(0o711)
+        yield path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

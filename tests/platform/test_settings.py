@@ -1,0 +1,75 @@
+"""Settings come from the environment, or the start stops with the variable's name."""
+
+import msgspec
+import pytest
+
+from backend.settings import Settings, SettingsError, checked, load, to_environment
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert load({"PATH": "/bin", "HOME": "/"}) == Settings()
+
+
+def test_what_is_set_is_taken() -> None:
+    settings = load({"YIPAY_PORT": "9000", "YIPAY_DEMO": "true", "YIPAY_LOG_LEVEL": "debug"})
+    assert (settings.port, settings.demo, settings.log_level) == (9000, True, "debug")
+
+
+def test_children_get_the_same_settings() -> None:
+    settings = Settings(
+        tx_url="postgresql://yipay_app:p%40ss@/yipay_tx?host=%2Ftmp", demo=True, port=81
+    )
+    assert load(to_environment(settings)) == settings
+    assert load(to_environment(Settings())) == Settings()
+
+
+@pytest.mark.parametrize("name", ["YIPAY_PROT", "YIPAY_", "YIPAY_TX_URI", "YIPAY_port"])
+def test_unknown_variable_is_named(name: str) -> None:
+    if name == "YIPAY_port":
+        assert load({name: "9"}).port == 9
+        return
+    with pytest.raises(SettingsError, match=f"{name}: no such setting"):
+        load({name: "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PORT", "http", "a port number"),
+        ("PORT", "0", "a port number"),
+        ("PORT", "70000", "a port number"),
+        ("PORT", "80.5", "a port number"),
+        ("DEMO", "perhaps", "true or false"),
+        ("TX_URL", "mysql://x", "postgresql://"),
+        ("LEDGER_RPC", "http://ledger:1", "unix:"),
+        ("LEDGER_RPC", "unix:relative.sock", "unix:"),
+        ("PUBLIC_ORIGIN", "https://pay.example/", "no path"),
+        ("LOG_LEVEL", "loud", "debug, info"),
+        ("LOG_FORMAT", "xml", "json or console"),
+    ],
+)
+def test_malformed_value_says_what_was_expected(name: str, value: str, expected: str) -> None:
+    with pytest.raises(SettingsError, match=f"YIPAY_{name}: expected .*{expected}"):
+        load({f"YIPAY_{name}": value})
+
+
+def test_the_message_keeps_the_value_to_itself() -> None:
+    with pytest.raises(SettingsError) as raised:
+        load({"YIPAY_TX_URL": "oracle://app:sesame@db"})
+    assert "sesame" not in str(raised.value)
+
+
+def test_every_setting_says_what_it_expects() -> None:
+    for field in msgspec.structs.fields(Settings):
+        assert field.type.__metadata__[0].description, field.name
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
+def test_demo_mode_stays_on_this_machine(host: str) -> None:
+    with pytest.raises(SettingsError, match="YIPAY_DEMO: only with YIPAY_HOST on loopback"):
+        load({"YIPAY_DEMO": "1", "YIPAY_HOST": host})
+
+
+def test_remote_parts_need_certificates() -> None:
+    with pytest.raises(SettingsError, match="YIPAY_RPC_CERT: expected a PEM file"):
+        checked(Settings(risk_rpc="https://risk:8443", rpc_ca="ca.pem"))
