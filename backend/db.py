@@ -71,6 +71,8 @@ class Database(PostgresEngine):
 
 
 def as_struct(kind: type[T], row: asyncpg.Record) -> T:
+    if kind.__struct_config__.array_like:  # type: ignore[attr-defined]
+        return msgspec.convert([row[name] for name in kind.__struct_fields__], kind)  # type: ignore[attr-defined]
     return msgspec.convert(dict(row), kind)
 
 

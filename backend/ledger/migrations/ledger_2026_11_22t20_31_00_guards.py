@@ -13,13 +13,13 @@ DESCRIPTION = "the books' guards and grants"
 
 GUARDS = """
 -- Raised by the writer's statement where the books are not as it remembers them.
-create function ledger.expect(found bigint, wanted bigint, what text) returns bigint
+create function ledger.expect(counted bigint, wanted bigint, what text) returns bigint
 language plpgsql as $$
 begin
-  if found <> wanted then
-    raise exception using errcode = 'YP001', message = format('%s: %s, not %s', what, found, wanted);
+  if counted <> wanted then
+    raise exception using errcode = 'YP001', message = format('%s: %s, not %s', what, counted, wanted);
   end if;
-  return found;
+  return counted;
 end $$;
 
 create function ledger.append_only() returns trigger language plpgsql as $$
