@@ -4,7 +4,9 @@ Page texts are extracted from templates and from Python (`msg`, `gettext`, `nget
 English already, so only other languages need them; what is keyed (refusals, words) is in all.
 """
 
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +22,8 @@ KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "msg": None}
 OPTIONS = {
     "templates/**.html": {"trimmed": "true", "silent": "false"},
 }
-KEYED = "refusals.po"
 SOURCE = "en"
+_KEYED = re.compile(r"[a-z_]+\.[A-Za-z0-9_.]+")  # "refusal.not_found", "limit.free_day"
 
 
 def extracted() -> set[str]:
@@ -35,11 +37,11 @@ def extracted() -> set[str]:
     }
 
 
-def entries(language: str) -> Iterator[tuple[str, Message]]:
-    """All entries of a language with the name of their file, obsolete ones left out."""
+def entries(language: str) -> Iterator[Message]:
+    """All entries of a language, obsolete ones left out."""
     for path in sorted((FOLDER / LOCALES[language] / "LC_MESSAGES").glob("*.po")):
         with path.open("rb") as file:
-            yield from ((path.name, message) for message in read_po(file) if message.id)
+            yield from (message for message in read_po(file) if message.id)
 
 
 def key_of(message: Message) -> str:
@@ -48,24 +50,26 @@ def key_of(message: Message) -> str:
 
 def untranslated(language: str) -> list[str]:
     """Texts of pages, and keys that another language has, without a text in this one."""
-    needed = {key_of(m) for name, m in _all() if name == KEYED}
+    needed = {key for language in LOCALES for key in _keys(language) if _KEYED.fullmatch(key)}
     if language != SOURCE:
         needed |= extracted()
-    present = {key_of(m) for _, m in entries(language) if _complete(m)}
+    present = {key_of(m) for m in entries(language) if _complete(m)}
     return sorted(needed - present)
 
 
 def unused(language: str) -> list[str]:
     """Texts that no page shows any more."""
     shown = extracted()
-    return sorted(
-        key_of(m) for name, m in entries(language) if name != KEYED and key_of(m) not in shown
-    )
+    return sorted(k for k in _keys(language) if k not in shown and not _KEYED.fullmatch(k))
 
 
-def _all() -> Iterator[tuple[str, Message]]:
-    for language in LOCALES:
-        yield from entries(language)
+def twice(language: str) -> list[str]:
+    """Texts that two files translate: which one is shown would be chance."""
+    return sorted(key for key, count in Counter(_keys(language)).items() if count > 1)
+
+
+def _keys(language: str) -> list[str]:
+    return [key_of(message) for message in entries(language)]
 
 
 def _complete(message: Message) -> bool:
@@ -77,10 +81,14 @@ def _is_ours(folder: str) -> bool:
     return Path(folder).name not in {"node_modules", "static", "__pycache__", "locale"}
 
 
+CHECKS = {"missing": untranslated, "unused": unused, "twice": twice}
+
+
 def main() -> int:
     wrong = 0
     for language in LOCALES:
-        for name, found in (("missing", untranslated(language)), ("unused", unused(language))):
+        for name, check in CHECKS.items():
+            found = check(language)
             wrong += len(found)
             sys.stdout.writelines(f"{language} {name}: {text!r}\n" for text in found)
     return 1 if wrong else 0
