@@ -64,7 +64,7 @@ def ports(settings: Settings) -> list[tuple[str, int, str]]:
     """Host, port and purpose of what will listen here."""
     listening = [
         (settings.host, settings.port, "wallet"),
-        ("127.0.0.1", settings.internal_port, "health and metrics"),
+        ("127.0.0.1", settings.internal_port, "health"),
     ]
     if settings.demo:
         for url, what in ((settings.sms_url, "sandbox SMS"), (settings.bank_url, "sandbox bank")):
@@ -84,7 +84,9 @@ def _ready(name: str, settings: Settings) -> Callable[[], Awaitable[bool]]:
             case "ledger":
                 return await probes.answers_ping(Ledger, settings.ledger_rpc, settings)
             case "bff":
-                return await probes.answers_http(*where["wallet"])
+                return await probes.answers_http(*where["health"]) and await probes.listens(
+                    *where["wallet"]
+                )
             case "sms":
                 return await probes.answers_http(*where["sandbox SMS"])
             case "bank":

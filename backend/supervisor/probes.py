@@ -47,6 +47,16 @@ async def answers_http(host: str, port: int) -> bool:
     return line.startswith(b"HTTP/1.1 ")
 
 
+async def listens(host: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return True
+
+
 async def answers_ping(face: type[Ledger] | type[Risk], address: str, settings: Settings) -> bool:
     """Whether the process behind a face answers."""
     stub: Ledger | Risk
@@ -68,7 +78,7 @@ async def worker_lives(url: str, since: datetime) -> bool:
     except (OSError, TimeoutError, asyncpg.PostgresError):
         return False
     try:
-        alive = "select exists (select from procrastinate_workers where last_heartbeat > $1)"
+        alive = "select exists (select from jobs.procrastinate_workers where last_heartbeat > $1)"
         return bool(await connection.fetchval(alive, since))
     except asyncpg.PostgresError:
         return False
