@@ -56,7 +56,7 @@ alter table risk.audit_state
     add column facts text not null default '{}',
     add column batch_seq bigint not null default 0,
     add column created_us bigint not null default 0,
-    add column loaded boolean not null default false;
+    add column synced boolean not null default false;
 
 grant select, insert, update on risk.audit_account, risk.audit_hold to yipay_risk;
 grant select, insert on risk.audit_posting, risk.audit_batch to yipay_risk;

@@ -1,0 +1,190 @@
+"""The auditor: follows the transaction system's log and trusts none of it.
+
+It keeps its own books in the security system's cluster. Each change that reaches the log is either
+explained by a journal batch that links, balances and brings its verdicts, or it is an alarm, and
+the accounts it touches are frozen.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import asyncpg
+import msgspec
+import structlog
+
+from backend.clock import Clock
+from backend.db import BOOKS, SEC
+from backend.risk.auditor import fence, opening
+from backend.risk.auditor.alarms import raise_alarm
+from backend.risk.auditor.books import Books
+from backend.risk.auditor.findings import Finding, together
+from backend.risk.auditor.judge import judge
+from backend.risk.auditor.pgoutput import Transaction
+from backend.risk.auditor.posted import Keys
+from backend.risk.auditor.state import State, load_state, save_state
+from backend.risk.auditor.stream import Stream, StreamLost
+from backend.settings import Settings
+
+MAX_CHANGES = 8_000  # judged and stored together
+WAIT_S = 0.2
+FENCE_EVERY_S = 1.0
+SAVE_EVERY_S = 0.5  # while nothing happens: how old `audited_at` may look
+RETRY_S = 0.5
+
+VerdictKeys = Callable[[], Mapping[str, bytes]]
+
+_log = structlog.get_logger(__name__)
+_OUTAGE = (StreamLost, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class Auditor:
+    """One per security system. db.SEC and db.BOOKS must be open."""
+
+    def __init__(self, settings: Settings, verdict_keys: VerdictKeys, clock: Clock) -> None:
+        self._settings, self._keys, self._clock = settings, verdict_keys, clock
+        self._stream: Stream | None = None
+        self._state: State | None = None
+        self._books: Books | None = None
+        self._truncated: set[str] = set()
+        self._fenced_at = self._saved_at = 0.0
+
+    async def run(self) -> None:
+        """Until cancelled. An outage of either cluster is waited out, and said once."""
+        down = False
+        try:
+            while True:
+                try:
+                    await self.step()
+                    down = False
+                except _OUTAGE as error:
+                    if not down:
+                        _log.warning("auditor_waits", error=str(error).partition("\n")[0])
+                    down = True
+                    await asyncio.sleep(RETRY_S)
+        finally:
+            await self.close()
+
+    async def step(self) -> int:
+        """Judge what has come, or wait for it a moment; how many transactions were judged."""
+        try:
+            state, stream = await self._opened()
+            arrived = await stream.receive(MAX_CHANGES, WAIT_S)
+            fresh = [t for t in arrived if t.end_lsn > state.lsn]
+            if fresh:
+                await self._audit(fresh, stream.seen)
+            elif stream.seen > state.lsn or self._due(self._saved_at, SAVE_EVERY_S):
+                await self._save(msgspec.structs.replace(state, lsn=max(state.lsn, stream.seen)))
+            assert self._state is not None
+            stream.confirm(self._state.lsn)
+            if self._due(self._fenced_at, FENCE_EVERY_S):
+                await self._look_around()
+        except BaseException:
+            await self.close()  # what is not stored is read again
+            raise
+        return len(fresh)
+
+    async def close(self) -> None:
+        stream, self._stream, self._state = self._stream, None, None
+        if stream is not None:
+            with suppress(Exception):
+                await stream.close()
+
+    async def _opened(self) -> tuple[State, Stream]:
+        if self._state is not None and self._stream is not None:
+            return self._state, self._stream
+        state = await load_state()
+        slot = await slot_name()
+        stream = await Stream.connect(self._settings.books_url)
+        try:
+            if state.synced:
+                state = await self._still_good(state, stream, slot)
+            if not state.synced:
+                state = await opening.resync(stream, slot, state, self._keys(), self._clock.now())
+                await stream.close()
+                stream = await Stream.connect(self._settings.books_url)
+            await stream.start(slot, fence.PUBLICATION, state.lsn)
+        except BaseException:
+            await stream.close()
+            raise
+        self._state, self._stream, self._books = state, stream, Books(state.head)
+        _log.info("auditor_follows", slot=slot, journal_seq=state.head.last_seq)
+        return state, stream
+
+    async def _still_good(self, state: State, stream: Stream, slot: str) -> State:
+        """The same cluster, not set back, with our slot where we left it."""
+        system, kept = await stream.identify(), await fence.slot_state(slot)
+        if system.system_id != state.system_id:
+            finding = Finding("cluster_replaced", f"system {system.system_id}")
+        elif system.lsn < state.lsn:
+            finding = Finding("cluster_rewound", f"log at {system.lsn}, read to {state.lsn}")
+        elif kept is None or not kept.usable:
+            finding = Finding("slot_lost", slot)
+        elif kept.confirmed > state.lsn:
+            finding = Finding("slot_moved", slot)
+        else:
+            return state
+        return await self._distrust(finding, state)
+
+    async def _audit(self, transactions: list[Transaction], seen: int) -> None:
+        state, books = self._state, self._books
+        assert state is not None
+        assert books is not None
+        books.forget()
+        await books.load(transactions)
+        findings = await asyncio.to_thread(_judge_all, books, transactions, self._keys())
+        at = self._clock.now()
+        async with SEC.transaction():
+            await books.store()
+            for finding in findings:
+                await raise_alarm(finding, at)
+            state = msgspec.structs.replace(state, lsn=seen, head=books.head)
+            await save_state(state, at)
+        self._state, self._saved_at = state, time.monotonic()
+        self._truncated |= {
+            c.table for t in transactions for c in t.changes if c.verb == "truncate"
+        }
+
+    async def _look_around(self) -> None:
+        """Publication, tables and guards are as they were; else the tables are compared anew."""
+        assert self._state is not None
+        facts = await fence.facts()
+        findings = fence.changed(self._state.facts, facts, self._truncated)
+        self._truncated.clear()
+        self._fenced_at = time.monotonic()
+        state = msgspec.structs.replace(self._state, facts=facts)
+        finding = together(findings)
+        if finding is not None:
+            await self._distrust(finding, state)
+            await self.close()
+        elif facts != self._state.facts:
+            await self._save(state)
+
+    async def _distrust(self, finding: Finding, state: State) -> State:
+        """An alarm, and everything is compared with the tables at the next opening."""
+        state = msgspec.structs.replace(state, synced=False)
+        async with SEC.transaction():
+            await raise_alarm(finding, self._clock.now())
+            await save_state(state, self._clock.now())
+        return state
+
+    async def _save(self, state: State) -> None:
+        async with SEC.transaction():
+            await save_state(state, self._clock.now())
+        self._state, self._saved_at = state, time.monotonic()
+
+    def _due(self, last: float, every_s: float) -> bool:
+        return time.monotonic() - last >= every_s
+
+
+async def slot_name() -> str:
+    """Slots are of the whole cluster, so ours is named after its database."""
+    rows = await BOOKS.query("select current_database()")
+    return "yipay_audit_" + re.sub(r"[^a-z0-9_]", "_", rows[0][0].lower())[:48]
+
+
+def _judge_all(books: Books, transactions: list[Transaction], keys: Keys) -> list[Finding]:
+    found = [judge(books, transaction, keys) for transaction in transactions]
+    return [finding for finding in found if finding is not None]

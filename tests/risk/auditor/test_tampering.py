@@ -1,0 +1,118 @@
+"""A database superuser changes the books: an alarm within 5 s, and the accounts are frozen."""
+
+import time
+
+import asyncpg
+import pytest
+
+from backend.chain import account_key
+from tests.risk.auditor.conftest import ANN, BANK, BEN, SHOP, Watch
+
+A, B, S = account_key(ANN), account_key(BEN), account_key(SHOP)
+
+TAMPERINGS = {
+    "a balance is raised": (
+        f"update ledger.account set posted_fen = posted_fen + 100 where account_key = {A}",
+        "row_updated",
+        {ANN},
+    ),
+    "money moves without a journal": (
+        f"update ledger.account set posted_fen = posted_fen - 100 where account_key = {A};"
+        f"update ledger.account set posted_fen = posted_fen + 100 where account_key = {B}",
+        "row_updated",
+        {ANN, BEN},
+    ),
+    "a floor is lowered": (
+        f"update ledger.account set floor_fen = -1000000 where account_key = {A}",
+        "row_updated",
+        {ANN},
+    ),
+    "a rich account is opened": (
+        "insert into ledger.account values"
+        " (ledger.account_key('person:eve'), 'person:eve', 'person', 'CNY', 0, 500, 0, 0, false,"
+        " now())",
+        "row_inserted",
+        {"person:eve"},
+    ),
+    "an account is removed": (
+        f"delete from ledger.account where account_key = {S}",
+        "row_deleted",
+        {SHOP},
+    ),
+    "a transfer is inserted": (
+        f"insert into ledger.transfer values (1, 1, {A}, {B}, 500, 'move', null)",
+        "row_inserted",
+        {ANN, BEN},
+    ),
+    "a transfer's amount is altered": (
+        "update ledger.transfer set amount_fen = 1 where journal_seq = 1",
+        "row_updated",
+        {ANN, BANK},
+    ),
+    "an old posting is altered": (
+        "update ledger.posting set content = content || '\\x00' where journal_seq = 1",
+        "row_updated",
+        {ANN, BANK},
+    ),
+    "a posting is removed": (
+        "delete from ledger.posting where journal_seq = 2",
+        "row_deleted",
+        {BEN, BANK},
+    ),
+    "entries are inserted": (
+        f"insert into ledger.entry values ({A}, 9, 1, 1, {B}, 5, 5), ({B}, 9, 1, 1, {A}, -5, 5)",
+        "row_inserted",
+        {ANN, BEN},
+    ),
+    "an entry is altered": (
+        f"update ledger.entry set balance_fen = 5 where account_key = {A}",
+        "row_updated",
+        {ANN, BANK},
+    ),
+    "an entry is removed": (
+        f"delete from ledger.entry where account_key = {A}",
+        "row_deleted",
+        {ANN, BANK},
+    ),
+    "an old batch is altered": (
+        "update ledger.journal set chain_hash = prev_hash where batch_seq = 1",
+        "row_updated",
+        set(),
+    ),
+    "the newest batch is removed": (
+        "delete from ledger.journal where batch_seq = 2",
+        "row_deleted",
+        set(),
+    ),
+    "a hold is invented": (
+        f"insert into ledger.hold values ('h9', {A}, {B}, 5, now() + interval '1 h', 1, null, null)",
+        "row_inserted",
+        {ANN, BEN},
+    ),
+    "a refusal is invented for what was posted": (
+        "insert into ledger.refusal select posting_id, '', 'x', now() from ledger.posting limit 1",
+        "row_inserted",
+        set(),
+    ),
+    "a table is emptied": ("truncate ledger.refusal", "truncated", {ANN, BEN, SHOP, BANK}),
+    "all is emptied": (
+        "truncate ledger.account, ledger.journal, ledger.posting, ledger.entry, ledger.transfer",
+        "truncated",
+        {ANN, BEN, SHOP, BANK},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERINGS)
+async def test_a_changed_row_is_told_and_frozen(
+    watch: Watch, root: asyncpg.Connection, what: str
+) -> None:
+    sql, kind, accounts = TAMPERINGS[what]
+    since = time.monotonic()
+    async with root.transaction():
+        await root.execute("set local session_replication_role = replica")
+        await root.execute(sql)
+    alarm = await watch.alarm_after(since)
+    assert alarm["kind"] == kind
+    assert set(alarm["accounts"]) == accounts or kind == "truncated"
+    assert await watch.frozen() == accounts
