@@ -146,7 +146,7 @@ class Banking(Protocol):
     async def top_up(self, start: StartTopUp) -> TopUp:
         """What the bank refuses is no refusal here but the top-up's end. Refuses: IdReused,
         NotFound (the card), CardNotBound, LimitExceeded ("topup_each", "topup_day",
-        "topup_in_transit")."""
+        "topup_in_transit"), BadRequest (an event_at outside the demo)."""
         ...
 
     async def topup(self, person_id: str, topup_id: str) -> TopUp:

@@ -69,12 +69,14 @@ class Cards:
         return msgspec.structs.replace(kept.card, status="bound")
 
     async def cards(self, person_id: str) -> tuple[Card, ...]:
-        """The bound ones, and those whose code is still to be typed."""
+        """The bound ones, those whose code is still to be typed, and whose codes ran out today."""
         found = await TX.query_as(
             Card,
-            f"select {_CARD} from banking.card where person_id = $1 and status <> 'refused' "  # noqa: S608
+            f"select {_CARD} from banking.card where person_id = $1 "  # noqa: S608
+            "and (status <> 'refused' or (token <> '' and created_at > $2)) "
             "order by created_at, card_id",
             person_id,
+            self._clock.now() - OFFER_WINDOW,
         )
         return tuple(found)
 

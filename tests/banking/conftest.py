@@ -1,0 +1,257 @@
+"""The whole way of a top-up: a sandbox bank over HTTP, its call-backs, risk, ledger, and faults."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+
+from backend import ids, keys
+from backend.banking import BindCard, Card, ConfirmCard, StartTopUp, TopUp
+from backend.banking.gateway import HttpBank
+from backend.banking.service import BankingService
+from backend.bankword import BankStatement, message
+from backend.bills.service import BillsService
+from backend.errors import DomainError, OutcomeUnknown, Unavailable
+from backend.events.service import EventsService
+from backend.ledger import Ledger
+from backend.ledger.service import running
+from backend.risk import BankWord, Risk
+from backend.sandbox import bank as sandbox_bank
+from backend.sandbox.bank_book import Pace
+from backend.sandbox.cards import number
+from backend.settings import Settings
+from tests.banking.security import security
+from tests.sandbox.conftest import free_port
+
+QUICK = Pace(hang_s=3.0, settle_s=1.4, late_s=1.0, contradict_s=0.3, early_s=0.4)
+BANK_TIMEOUT_S = 0.8
+
+
+class TravelClock:
+    """The machine's time, moved."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead  # noqa: TID251
+
+    def move(self, seconds: float) -> None:
+        self.ahead += timedelta(seconds=seconds)
+
+
+class Crash(BaseException):
+    """The process dies here: nothing may catch it on its way."""
+
+
+class Faulty:
+    """A service that fails at chosen calls: `before` it is carried out, or `after`."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.before: dict[str, BaseException] = {}
+        self.after: dict[str, BaseException] = {}
+        self.down = False
+        self.calls: list[str] = []
+
+    def heal(self) -> None:
+        self.before.clear()
+        self.after.clear()
+        self.down = False
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+
+        async def call(*args: Any) -> Any:
+            self.calls.append(name)
+            if self.down:
+                raise Unavailable()
+            if name in self.before:
+                raise self.before[name]
+            result = await method(*args)
+            if name in self.after:
+                raise self.after[name]
+            return result
+
+        return call
+
+
+class World:
+    """A banking service and all that is around it."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, risk: Risk) -> None:
+        self.settings, self.clock = settings, TravelClock()
+        self.ledger, self.risk = Faulty(ledger), Faulty(risk)
+        self.bank = Faulty(HttpBank(settings.bank_url, timeout_s=BANK_TIMEOUT_S))
+        self.bills = BillsService()
+        self.events = EventsService(settings.tx_url)
+        self.banking = BankingService(
+            bank=self.bank,
+            ledger=self.ledger,
+            risk=self.risk,
+            bills=self.bills,
+            events=self.events,
+            clock=self.clock,
+            bank_keys=Path(settings.bank_keys),
+            history=True,
+        )
+        self.http = aiohttp.ClientSession()
+        self.heard: list[str] = []
+        self.deaf = False
+
+    # -- the bank's side ------------------------------------------------------------------------
+
+    async def take_callback(self, request: web.Request) -> web.Response:
+        if self.deaf:
+            return web.Response(status=503)
+        word = msgspec.json.decode(await request.read(), type=BankWord)
+        try:
+            await self.banking.bank_said(word)
+        except DomainError as refusal:
+            self.heard.append(refusal.code)
+            return web.Response(status=400)
+        self.heard.append("")
+        return web.Response(status=204)
+
+    def word(self, outcome: str = "paid", signer: keys.Signer | None = None, **of: Any) -> BankWord:
+        """As the bank would sign it, of an order `of`: topup_id, person_id, amount_fen."""
+        signer = signer or keys.FileSigner(self.settings.path("bank-keys"), "bank")
+        signed = message(
+            BankStatement(
+                of["topup_id"],
+                of["person_id"],
+                of["amount_fen"],
+                of.get("currency", "CNY"),
+                outcome,
+                1,
+            )
+        )
+        return BankWord(signed, signer.key_id, signer.sign(signed))
+
+    async def custody(self) -> int:
+        async with self.http.get(f"{self.settings.bank_url}/custody") as answer:
+            return int((await answer.json())["total_fen"])
+
+    async def code(self) -> str:
+        """The newest on the bank's statement page, read as a person would."""
+        async with self.http.get(f"{self.settings.bank_url}/statement") as answer:
+            found = re.search(r"验证码 (\d{4})", await answer.text())
+        assert found
+        return found[1]
+
+    # -- what people do -------------------------------------------------------------------------
+
+    async def offered(self, person_id: str, last4: str = "0001") -> Card:
+        return await self.banking.bind_card(
+            BindCard(
+                card_id=ids.new("crd"),
+                person_id=person_id,
+                number=number("622200", last4),
+                holder="张三",
+            )
+        )
+
+    async def card(self, person_id: str, last4: str = "0001") -> Card:
+        card = await self.offered(person_id, last4)
+        return await self.banking.confirm_card(
+            ConfirmCard(card_id=card.card_id, person_id=person_id, code=await self.code())
+        )
+
+    async def order(self, last4: str = "0001", amount_fen: int = 100_00) -> StartTopUp:
+        """A new person with a bound card, about to tap "top up"."""
+        person_id = ids.new("usr")
+        card = await self.card(person_id, last4)
+        return StartTopUp(
+            topup_id=ids.new("top"),
+            person_id=person_id,
+            card_id=card.card_id,
+            amount_fen=amount_fen,
+        )
+
+    async def seen(self, start: StartTopUp) -> TopUp:
+        return await self.banking.topup(start.person_id, start.topup_id)
+
+    async def until(self, start: StartTopUp, status: str, *, sweeping: bool = True) -> TopUp:
+        """Wait for a state, while the worker's sweeper runs with a quick clock."""
+        async with asyncio.timeout(20):
+            while (topup := await self.seen(start)).status != status:
+                if sweeping:
+                    await self.sweep()
+                await asyncio.sleep(0.05)
+        return topup
+
+    async def sweep(self) -> int:
+        self.clock.move(15)
+        return await self.banking.sweep()
+
+    # -- the books ------------------------------------------------------------------------------
+
+    async def balance(self, account_id: str) -> int:
+        self.ledger.heal()
+        found = await self.ledger.balances((account_id,))
+        return int(found[0].posted_fen) if found else 0
+
+    async def wallet(self, start: StartTopUp) -> int:
+        return await self.balance(f"person:{start.person_id}")
+
+    async def check_books(self, *people: str) -> None:
+        """All settled: the sum is 0, nothing in transit, and the bank has what the books say."""
+        clearing, transit = await self.balance("bank:clearing"), await self.balance("bank:transit")
+        owned = sum([await self.balance(f"person:{person_id}") for person_id in people])
+        assert transit == 0
+        assert clearing + owned == 0
+        assert await self.custody() == -clearing
+
+    async def close(self) -> None:
+        await self.http.close()
+        await self.events.close()
+
+
+@pytest.fixture
+def places(settings: Settings) -> Settings:
+    return msgspec.structs.replace(
+        settings, port=free_port(), bank_url=f"http://127.0.0.1:{free_port()}"
+    )
+
+
+@pytest.fixture
+async def bank_stopped(places: Settings) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """The sandbox bank runs; call the answer to stop it."""
+    stopping = await sandbox_bank.serve(places, pace=QUICK)
+    stopped = False
+
+    async def stop() -> None:
+        nonlocal stopped
+        if not stopped:
+            stopped = True
+            await stopping()
+
+    yield stop
+    await stop()
+
+
+@pytest.fixture
+async def world(
+    databases: Settings, places: Settings, bank_stopped: Callable[[], Awaitable[None]]
+) -> AsyncIterator[World]:
+    async with security(places) as risk, running(places) as ledger:
+        made = World(places, ledger, risk)
+        app = web.Application()
+        app.router.add_post(sandbox_bank.CALLBACK_PATH, made.take_callback)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", places.port).start()
+        yield made
+        await runner.cleanup()
+        await made.bank._inner.close()
+        await made.close()
+
+
+LOST = OutcomeUnknown()
