@@ -74,8 +74,8 @@ class FinishRegistration(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Enrolled(msgspec.Struct, frozen=True, array_like=True):
-    """device_secret goes to the device and nowhere else. phone: of the enrolment, "" by a grant;
-    it comes from here because no one else may say which number was proven."""
+    """device_secret goes to the device and nowhere else. phone comes from here because no one else
+    may say which number was proven."""
 
     person_id: str
     device_id: str
@@ -99,6 +99,7 @@ class SignedIn(msgspec.Struct, frozen=True, array_like=True):
     device_id: str
     device_secret: str  # empty when the device was known
     new_device: bool
+    phone: str = ""  # so that a wallet whose opening stopped half-way can be completed
 
 
 class Device(msgspec.Struct, frozen=True, array_like=True):
@@ -225,8 +226,8 @@ class Risk(Protocol):
 
     # enrolment
     async def start_enrolment(self, start: StartEnrolment) -> EnrolmentStarted:
-        """Send a code. The same id within the minute: the first answer and no new code; after it,
-        a new code. Refuses: TooManyCodes, ResendTooSoon (another id for the number), SmsUnavailable,
+        """Send a code. The same id within the minute: the first answer, no new code; after it, a
+        new code. Refuses: TooManyCodes, ResendTooSoon (another id for the number), SmsUnavailable,
         IdReused (another number)."""
         ...
 

@@ -24,7 +24,7 @@ from backend.risk import (
 from backend.risk.enrolment import PROOF_LIFE, proven_phone
 from backend.risk.events import record
 from backend.risk.parts import Parts
-from backend.risk.passkeys import NewCredential, from_base64url, verify_registration
+from backend.risk.passkeys import from_base64url, verify_registration
 from backend.risk.rules import NEW_DEVICE_COOL_DOWN
 
 HANDLE_BYTES = 32
@@ -95,7 +95,13 @@ async def finish(parts: Parts, asked: FinishRegistration) -> Enrolled:
             await registry.add_credential(new, opened.person_id, device.device_id, now)
     except asyncpg.UniqueViolationError as error:
         raise _TAKEN[error.constraint_name or ""]() from error
-    return _enrolled(opened.person_id, device, new)
+    return Enrolled(
+        opened.person_id,
+        device.device_id,
+        device.secret,
+        new.backup_eligible,
+        await registry.phone_of(opened.person_id),
+    )
 
 
 async def _new_phone(asked: BeginRegistration, now: datetime) -> str:
@@ -158,7 +164,3 @@ async def _by_grant(
         device = await registry.renew_secret(device_id)
     await record(person_id, device.device_id, ["device_added"], now)
     return device
-
-
-def _enrolled(person_id: str, device: registry.NewDevice, new: NewCredential) -> Enrolled:
-    return Enrolled(person_id, device.device_id, device.secret, new.backup_eligible)

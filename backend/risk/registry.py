@@ -90,6 +90,11 @@ async def add_credential(new: NewCredential, person_id: str, device_id: str, now
     )
 
 
+async def phone_of(person_id: str) -> str:
+    [row] = await SEC.query("select phone from risk.person where person_id = $1", person_id)
+    return str(row["phone"])
+
+
 async def credential_ids(person_id: str) -> list[bytes]:
     rows = await SEC.query(
         "select credential_id from risk.credential where person_id = $1 and removed_at is null "

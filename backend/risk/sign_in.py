@@ -36,6 +36,7 @@ async def finish(parts: Parts, asked: FinishSignIn) -> SignedIn:
 
 async def _enter(found: Owned, asserted: Asserted, asked: FinishSignIn, now: datetime) -> SignedIn:
     person_id = found.person_id
+    phone = await registry.phone_of(person_id)
     await registry.used(found.credential.credential_id, asserted, now)
     known = await registry.live_device(asked.device_secret, person_id)
     if known is not None:
@@ -43,8 +44,8 @@ async def _enter(found: Owned, asserted: Asserted, asked: FinishSignIn, now: dat
             "update risk.device set last_used_at = $2 where device_id = $1", known[0], now
         )
         await record(person_id, known[0], ["signed_in", *asserted.signals], now)
-        return SignedIn(person_id, known[0], "", new_device=False)
+        return SignedIn(person_id, known[0], "", new_device=False, phone=phone)
     trusted_at = now + NEW_DEVICE_COOL_DOWN
     device = await registry.add_device(person_id, asked.device_label, now, trusted_at)
     await record(person_id, device.device_id, ["signed_in", "new_device", *asserted.signals], now)
-    return SignedIn(person_id, device.device_id, device.secret, new_device=True)
+    return SignedIn(person_id, device.device_id, device.secret, True, phone)
