@@ -1,0 +1,97 @@
+"""A cluster of the benchmarks' own, as durable as in service, and pgbench on it."""
+
+import asyncio
+import re
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+from backend import db, roles
+from backend.migrate import migrate
+from backend.postgres import BIN, SUPERUSER, Cluster
+from backend.settings import Settings
+from tests.conftest import PASSWORD, enterable, start_cluster, stop_cluster
+
+SCALE = 10
+
+
+class Bench(msgspec.Struct, frozen=True):
+    """A migrated transaction database and one for pgbench, in one cluster."""
+
+    cluster: Cluster
+    settings: Settings
+    folder: Path
+
+    def admin_url(self, database: str) -> str:
+        return self.cluster.url(SUPERUSER, PASSWORD, database)
+
+    def tpcb(self, clients: int, seconds: float) -> float:
+        """Transactions a second of pgbench, TPC-B-like, prepared."""
+        done = subprocess.run(
+            [BIN / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
+            + ["-T", str(max(1, round(seconds))), self.admin_url("pgbench")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = re.search(r"tps = ([\d.]+) \(without", done.stdout)
+        assert found, done.stdout
+        return float(found[1])
+
+
+@contextmanager
+def bench() -> Iterator[Bench]:
+    """fsync and synchronous_commit stay on, wal_level is logical, as the product runs it."""
+    with tempfile.TemporaryDirectory(prefix="yipay-bench-") as name:
+        folder = enterable(Path(name))
+        cluster, process = start_cluster("tx", folder, ())
+        try:
+            yield Bench(cluster, _settings(cluster, folder), folder)
+        finally:
+            stop_cluster(process)
+
+
+def _settings(cluster: Cluster, folder: Path) -> Settings:
+    def url(role: str) -> str:
+        return cluster.url(role, PASSWORD, roles.TX_DATABASE)
+
+    asyncio.run(_create(cluster.url(SUPERUSER, PASSWORD, "postgres")))
+    subprocess.run(
+        [BIN / "pgbench", "-i", "-q", "-s", str(SCALE)]
+        + [cluster.url(SUPERUSER, PASSWORD, "pgbench")],
+        capture_output=True,
+        check=True,
+    )
+    settings = Settings(
+        tx_url=url("yipay_app"),
+        ledger_url=url("yipay_ledger"),
+        books_url=url("yipay_auditor"),
+        tx_owner_url=url("yipay_tx_owner"),
+        data_dir=str(folder),
+        keys_dir=str(folder / "keys"),
+        verdict_keys=str(folder / "verdict.json"),
+        ledger_rpc=f"unix:{folder}/ledger.sock",
+    )
+    migrate(settings, ("tx",))
+    return settings
+
+
+async def _create(admin_url: str) -> None:
+    await roles.create(admin_url, roles.TX_DATABASE, dict.fromkeys(roles.TX_ROLES, PASSWORD))
+    admin = await asyncpg.connect(admin_url)
+    await admin.execute("create database pgbench")
+    await admin.close()
+
+
+@asynccontextmanager
+async def open_ledger(settings: Settings) -> AsyncIterator[None]:
+    await db.LEDGER.open(settings.ledger_url)
+    try:
+        yield
+    finally:
+        await db.LEDGER.close()
