@@ -1,9 +1,10 @@
 """One clock. It arrives as an argument, so tests can choose the time."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable  # handlers get it injected, and injection checks the type
 class Clock(Protocol):
     def now(self) -> datetime:
         """The current time, in UTC."""
