@@ -3,8 +3,10 @@
 import asyncio
 import os
 import secrets
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -88,8 +90,9 @@ def enterable(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    folder = enterable(tmp_path_factory.mktemp("pg"))
+def servers() -> Iterator[Servers]:
+    # Not in pytest's own folder: every other pytest that starts closes that to the system users.
+    folder = enterable(Path(tempfile.mkdtemp(prefix="yipay-tests-")))
     tx, tx_process = start_cluster("tx", folder)
     sec, sec_process = start_cluster("sec", folder)
     settings = point_at(tx, sec, roles.TX_DATABASE, roles.SEC_DATABASE)
@@ -110,6 +113,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     finally:
         stop_cluster(tx_process)
         stop_cluster(sec_process)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def clone(servers: Servers) -> Settings:
