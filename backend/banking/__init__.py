@@ -13,8 +13,9 @@ credited nor given back yet. The bank's own total = −bank:clearing + what is p
 known here yet: "pending" top-ups, each with a deadline (I8). bank:transit has the floor 0: nobody
 is credited with money that has not arrived.
 
-Money goes back to the card where it can't be credited for good: the ledger refused the top-up's id
-(refusals are final), or the bank took the money after it had said "refused".
+Money goes back to the card where it can't be credited any more: the ledger refused the top-up's id
+(refusals are final), the security system refuses it until its deadline, or the bank took the money
+after it had said "refused".
 """
 
 from datetime import datetime, timedelta

@@ -2,19 +2,22 @@
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from backend.banking import rules
 from backend.banking.rows import Row
 from backend.clock import to_ms
 from backend.errors import DomainError
 from backend.intent import Intent
-from backend.ledger import Ledger, NewAccount, Post, Posted
+from backend.ledger import AccountFrozen, Ledger, NewAccount, Post, Posted
 from backend.posting import Posting
-from backend.risk import AuthorizeTopUp, BankWord, IntentUsed, Risk
+from backend.risk import AuthorizeTopUp, BankWord, Risk
 from backend.verdict import SignedVerdict
 
 INTENT_LIFE = timedelta(days=3650)  # money that has come in does not expire
 PAYEE_NAME = "易支付"
 MAX_OPENED = 100_000
+MAX_OWN_TRIES = 20
 
 
 class NotCredited(Exception):
@@ -32,22 +35,17 @@ class Books:
 
     async def arrive(self, row: Row) -> None:
         await self._open(row.person_id)
-        await self._post(rules.arrival(row.topup_id, row.amount_fen, to_ms(row.event_at)))
+        await self._ours(rules.arrival(row.topup_id, row.amount_fen, to_ms(row.event_at)))
 
-    async def credit(self, row: Row, word: BankWord) -> Posted:
+    async def credit(self, row: Row, word: BankWord, *, in_time: bool) -> Posted:
         """Of what has arrived. Raises NotCredited, and refuses what may be otherwise later."""
         posted = await self._outcome(row)
         if posted is not None:
             return posted
         intent = intent_of(row)
+        verdict = await self._verdict(AuthorizeTopUp(intent, word), in_time=in_time)
         try:
-            verdict = await self._risk.authorize_top_up(AuthorizeTopUp(intent, word))
-        except IntentUsed:
-            # Its one verdict has ended unused. Without one the ledger refuses, and that is final:
-            # from then on the money can be given back and nobody can credit it any more.
-            verdict = None
-        try:
-            return await self._post(intent.posting, verdict)
+            return await self._ledger.post(Post(intent.posting, verdict))
         except DomainError as refusal:
             posted = None if refusal.retryable else await self._outcome(row)
             if posted is None:
@@ -55,7 +53,31 @@ class Books:
             return posted
 
     async def give_back(self, row: Row) -> None:
-        await self._post(rules.give_back(row.topup_id, row.amount_fen, to_ms(row.event_at)))
+        await self._ours(rules.give_back(row.topup_id, row.amount_fen, to_ms(row.event_at)))
+
+    async def _verdict(self, asked: AuthorizeTopUp, *, in_time: bool) -> SignedVerdict | None:
+        try:
+            return await self._risk.authorize_top_up(asked)
+        except DomainError as refusal:
+            if in_time or refusal.retryable:
+                raise
+            # Without a verdict the ledger refuses, and that is final: from then on nobody can
+            # credit the money any more, and it can be given back.
+            return None
+
+    async def _ours(self, posting: Posting) -> None:
+        """Between our own accounts, once. Where its id was refused for good, the next one."""
+        accounts = await self._ledger.balances((rules.CLEARING, rules.TRANSIT))
+        if any(account.frozen for account in accounts):
+            raise AccountFrozen()
+        for again in range(MAX_OWN_TRIES):
+            suffix = f":{again}" if again else ""
+            tried = replace(posting, posting_id=posting.posting_id + suffix)
+            outcome = await self._ledger.outcome(tried.posting_id)
+            if outcome is None:
+                await self._ledger.post(Post(tried))
+            if outcome is None or outcome.posted is not None:
+                return
 
     async def _outcome(self, row: Row) -> Posted | None:
         """None if the ledger has not decided it."""
@@ -63,9 +85,6 @@ class Books:
         if outcome is not None and outcome.posted is None:
             raise NotCredited(outcome.refusal_code)
         return None if outcome is None else outcome.posted
-
-    async def _post(self, posting: Posting, verdict: SignedVerdict | None = None) -> Posted:
-        return await self._ledger.post(Post(posting, verdict))
 
     async def _open(self, person_id: str) -> None:
         account = rules.person_account(person_id)

@@ -205,7 +205,8 @@ class TopUps:
     async def _credit(self, row: Row) -> Row:
         assert row.word is not None, "paid on the bank's word only"
         try:
-            posted = await self._books.credit(row, _words.decode(row.word))
+            in_time = self._clock.now() < row.deadline_at
+            posted = await self._books.credit(row, _words.decode(row.word), in_time=in_time)
         except NotCredited as never:
             change = Move(to="refused", refusal_code=never.code, reversal="due")
         else:

@@ -18,16 +18,16 @@ from backend.banking.gateway import HttpBank
 from backend.banking.service import BankingService
 from backend.bankword import BankStatement, message
 from backend.bills.service import BillsService
-from backend.errors import DomainError, OutcomeUnknown, Unavailable
+from backend.errors import DomainError, Unavailable
 from backend.events.service import EventsService
 from backend.ledger import Ledger
 from backend.ledger.service import running
 from backend.risk import BankWord, Risk
+from backend.risk.service import build
 from backend.sandbox import bank as sandbox_bank
 from backend.sandbox.bank_book import Pace
 from backend.sandbox.cards import number
 from backend.settings import Settings
-from tests.banking.security import security
 from tests.sandbox.conftest import free_port
 
 QUICK = Pace(hang_s=3.0, settle_s=1.4, late_s=1.0, contradict_s=0.3, early_s=0.4)
@@ -81,6 +81,13 @@ class Faulty:
             return result
 
         return call
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    """For what the bank, a process of its own, does in its own time."""
+    async with asyncio.timeout(20):
+        while not await true():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 class World:
@@ -180,12 +187,14 @@ class World:
 
     async def until(self, start: StartTopUp, status: str, *, sweeping: bool = True) -> TopUp:
         """Wait for a state, while the worker's sweeper runs with a quick clock."""
-        async with asyncio.timeout(20):
-            while (topup := await self.seen(start)).status != status:
-                if sweeping:
-                    await self.sweep()
-                await asyncio.sleep(0.05)
-        return topup
+
+        async def reached() -> bool:
+            if sweeping:
+                await self.sweep()
+            return (await self.seen(start)).status == status
+
+        await until(reached)
+        return await self.seen(start)
 
     async def sweep(self) -> int:
         self.clock.move(15)
@@ -241,8 +250,8 @@ async def bank_stopped(places: Settings) -> AsyncIterator[Callable[[], Awaitable
 async def world(
     databases: Settings, places: Settings, bank_stopped: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[World]:
-    async with security(places) as risk, running(places) as ledger:
-        made = World(places, ledger, risk)
+    async with running(places) as ledger:
+        made = World(places, ledger, build(places))
         app = web.Application()
         app.router.add_post(sandbox_bank.CALLBACK_PATH, made.take_callback)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
@@ -252,6 +261,3 @@ async def world(
         await runner.cleanup()
         await made.bank._inner.close()
         await made.close()
-
-
-LOST = OutcomeUnknown()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,10 +19,10 @@ from backend.banking import (
 )
 from backend.errors import BadRequest, IdReused, NotFound
 from backend.risk import BankWordInvalid, LimitExceeded
-from tests.banking.conftest import World
+from tests.banking.conftest import World, until
 
 
-def fields(start: StartTopUp) -> dict[str, object]:
+def fields(start: StartTopUp) -> dict[str, Any]:
     return msgspec.structs.asdict(start)
 
 
@@ -82,9 +83,11 @@ async def test_a_time_out_that_was_refused(world: World, sweeping: bool) -> None
 async def test_duplicate_call_backs_credit_once(world: World) -> None:
     start = await world.order("0005")
     await world.banking.top_up(start)
-    async with asyncio.timeout(10):
-        while len(world.heard) < 5:
-            await asyncio.sleep(0.05)
+
+    async def all_came() -> bool:
+        return len(world.heard) == 5
+
+    await until(all_came)
     assert set(world.heard) == {""}
     assert await world.wallet(start) == 100_00
     await world.check_books(start.person_id)
@@ -126,10 +129,12 @@ async def test_an_order_that_never_arrived_is_sent_again(world: World) -> None:
 async def test_a_bank_that_contradicts_itself_gives_the_money_back(world: World) -> None:
     start = await world.order("0008")
     assert (await world.banking.top_up(start)).status == "refused"
-    async with asyncio.timeout(10):
-        while (topup := await world.seen(start)).reversal != "returned":
-            await asyncio.sleep(0.05)
-    assert topup.status == "refused"
+
+    async def returned() -> bool:
+        return (await world.seen(start)).reversal == "returned"
+
+    await until(returned)
+    assert (await world.seen(start)).status == "refused"
     assert await world.custody() == 0
     assert await world.wallet(start) == 0
     await world.check_books(start.person_id)
@@ -174,9 +179,7 @@ async def test_at_its_deadline_an_undecided_order_is_ended(world: World) -> None
         {"currency": "USD"},
     ],
 )
-async def test_a_word_about_something_else_is_refused(
-    world: World, change: dict[str, object]
-) -> None:
+async def test_a_word_about_something_else_is_refused(world: World, change: dict[str, Any]) -> None:
     world.deaf = True
     start = await world.order("0006")
     await world.banking.top_up(start)
@@ -211,9 +214,11 @@ async def test_twenty_duplicates_at_once_credit_once(world: World) -> None:
     world.deaf = True
     start = await world.order("0006")
     await world.banking.top_up(start)
-    async with asyncio.timeout(10):
-        while await world.custody() == 0:
-            await asyncio.sleep(0.05)
+
+    async def paid() -> bool:
+        return await world.custody() > 0
+
+    await until(paid)
     word = world.word(**fields(start))
     world.clock.move(15)
     await asyncio.gather(
