@@ -11,12 +11,13 @@ import pytest
 
 from backend import ids, keys
 from backend.clock import SystemClock, to_ms
-from backend.db import SEC
+from backend.db import LEDGER, SEC
 from backend.keys import FileSigner
 from backend.ledger import NewAccount, Post, Posted
 from backend.ledger.service import LedgerService, running
 from backend.posting import Op, Posting, Transfer, needs_verdict, posting_hash
 from backend.risk.auditor import Auditor
+from backend.risk.auditor.stream import from_text
 from backend.risk.signing import sign_together
 from backend.settings import Settings
 from backend.verdict import VERDICT_LIFE_MS, SignedVerdict, Verdict
@@ -137,14 +138,15 @@ class Watch:
     async def frozen(self) -> set[str]:
         return {r[0] for r in await SEC.query("select account_id from risk.frozen_account")}
 
-    async def caught_up(self, journal_seq: int) -> None:
-        """Until the journal is verified to there."""
+    async def caught_up(self) -> None:
+        """Until all that is in the log by now has been judged."""
+        [now] = await LEDGER.query("select pg_current_wal_insert_lsn()::text as lsn")
         deadline = time.monotonic() + 60
         while True:
-            [row] = await SEC.query("select journal_seq, synced from risk.audit_state")
-            if row["synced"] and row["journal_seq"] >= journal_seq:
+            [row] = await SEC.query("select slot_lsn, synced from risk.audit_state")
+            if row["synced"] and from_text(row["slot_lsn"]) >= from_text(now["lsn"]):
                 return
-            assert time.monotonic() < deadline, f"audited to {row['journal_seq']} of {journal_seq}"
+            assert time.monotonic() < deadline, f"audited to {row['slot_lsn']} of {now['lsn']}"
             assert self.task is None or not self.task.done(), self.task.exception()
             await asyncio.sleep(0.02)
 
@@ -164,7 +166,7 @@ async def watch(town: Town, databases: Settings, root: asyncpg.Connection) -> As
     """Watching; the first postings are verified and nothing is wrong."""
     watch = Watch(databases, town.signer)
     await watch.start()
-    await watch.caught_up(2)
+    await watch.caught_up()
     assert await watch.alarms() == []
     yield watch
     await watch.stop()

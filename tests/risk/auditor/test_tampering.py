@@ -85,7 +85,8 @@ TAMPERINGS = {
         set(),
     ),
     "a hold is invented": (
-        f"insert into ledger.hold values ('h9', {A}, {B}, 5, now() + interval '1 h', 1, null, null)",
+        "insert into ledger.hold values"
+        f" ('h9', {A}, {B}, 5, now() + interval '1 h', 1, null, null)",
         "row_inserted",
         {ANN, BEN},
     ),
