@@ -64,8 +64,8 @@ async def build(
         bank = HttpBank(settings.bank_url)
         stack.push_async_callback(bank.close)
         parts = Parts(
-            ledger=ledger or _remote(Ledger, settings.ledger_rpc, settings, stack),  # type: ignore[type-abstract]
-            risk=risk or _remote(Risk, settings.risk_rpc, settings, stack),  # type: ignore[type-abstract]
+            ledger=ledger or _remote(Ledger, settings.ledger_rpc, settings, stack),
+            risk=risk or _remote(Risk, settings.risk_rpc, settings, stack),
             identity=IdentityService(now),
             bills=BillsService(),
             events=events,

@@ -126,7 +126,7 @@ class Keeper:
             error = self._task.exception()
             raise UpError(f"{self.part.name}: {error}") from None
         if self._early_ends >= MAX_EARLY_ENDS:
-            raise UpError(f"{self.part.name} does not start: {_last_line(self.part.log)}")
+            raise UpError(f"{self.part.name} does not start: {last_line(self.part.log)}")
 
     async def _show_progress(self, began: float) -> None:
         """No fixed limit: a long recovery is no failure while it shows signs of life."""
@@ -182,7 +182,7 @@ def _size(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
     return f"{lines[-1][:300]} (see {log})" if lines else f"see {log}"
 

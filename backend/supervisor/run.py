@@ -11,7 +11,7 @@ from backend.supervisor import clusters, plan, probes
 from backend.supervisor import home as homes
 from backend.supervisor.errors import UpError
 from backend.supervisor.home import Home
-from backend.supervisor.parts import ROOT, Keeper, Part, Say
+from backend.supervisor.parts import ROOT, Keeper, Say, last_line
 
 SYSTEMS = ("tx", "sec")
 
@@ -108,7 +108,7 @@ class _Run:
             await process.wait()
             raise
         if code:
-            raise UpError(f"demo data failed, see {log}")
+            raise UpError(f"demo data failed: {last_line(log)}")
         seeded.touch()
         self._say(f"demo data … made {time.monotonic() - began:.1f} s")
 
@@ -157,5 +157,3 @@ def _short(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     return str(path)
 
-
-__all__ = ["Part", "up"]
