@@ -14,6 +14,7 @@ from backend.banking import (
     ConfirmCard,
     MicroCode,
     MicroCodeWrong,
+    TooManyCards,
 )
 from backend.errors import NotFound
 from backend.identity import DisplayName, Person
@@ -62,7 +63,7 @@ async def bind(
         try:
             await services.banking.bind_card(command)
             return redirect(request, _next(f"/cards/{card_id}", form["return_to"]))
-        except (CardRefused, BankUnavailable) as refusal:
+        except (CardRefused, TooManyCards, BankUnavailable) as refusal:
             form.refuse("number", texts(visit.language).refusal(refusal).what)
             # A refused card keeps its id for good; another number is another card.
             form.values["card_id"] = ids.new("crd")

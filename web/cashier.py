@@ -11,7 +11,7 @@ from backend.money import parse_yuan
 from backend.payments import Note, Order, OrderPaid
 from backend.services import Services
 from backend.settings import Settings
-from web.codes import path_of, printed_address
+from web.codes import code_of, path_of, printed_address
 from web.forms import Form
 from web.http import VARY, WebRequest, redirect
 from web.i18n import msg
@@ -126,7 +126,8 @@ def _order(
         ended=order.status in ENDED,
         turned=turned,
         printed=printed_address(settings, order.order_id),
-        address=f"{settings.public_origin}{path_of(order.order_id)}",
+        address=path_of(order.order_id),
+        code=code_of(order.order_id),
     )
 
 
