@@ -17,6 +17,7 @@ from backend.risk import (
     EnrolmentStarted,
     PhoneProven,
     ResendTooSoon,
+    SmsUnavailable,
     StartEnrolment,
     TooManyCodes,
 )
@@ -43,7 +44,6 @@ TEXTS = {
 class Enrolment(msgspec.Struct, frozen=True):
     phone: str
     messages: int
-    sent_at: datetime | None
     resend_at: datetime
     expires_at: datetime
 
@@ -59,16 +59,20 @@ async def start(parts: Parts, asked: StartEnrolment) -> EnrolmentStarted:
         known = await _stored(asked.enrolment_id)
         if known is not None and known.phone != asked.phone:
             raise IdReused()
-        if known is not None and known.sent_at is not None and now < known.resend_at:
+        if known is not None and now < known.resend_at:
             return EnrolmentStarted(known.resend_at, known.expires_at)  # the same call again
         await _count(asked, now)
         enrolment = await _store(asked, salt, code_hash, now)
     text = TEXTS.get(asked.language, TEXTS["en"]).format(code=code)
-    # No answer, no code: `sent_at` stays empty and the same call may be made again at once.
-    await parts.sms.send(f"{asked.enrolment_id}:{enrolment.messages}", asked.phone, text)
-    await SEC.query(
-        "update risk.enrolment set sent_at = $2 where enrolment_id = $1", asked.enrolment_id, now
-    )
+    try:
+        await parts.sms.send(f"{asked.enrolment_id}:{enrolment.messages}", asked.phone, text)
+    except SmsUnavailable:
+        await SEC.query(  # no code, no pause: the same call may be made again at once
+            "update risk.enrolment set resend_at = $2 where enrolment_id = $1",
+            asked.enrolment_id,
+            now,
+        )
+        raise
     return EnrolmentStarted(enrolment.resend_at, enrolment.expires_at)
 
 
@@ -127,8 +131,7 @@ async def _lock(asked: StartEnrolment) -> None:
 async def _stored(enrolment_id: str) -> Enrolment | None:
     return await SEC.one(
         Enrolment,
-        "select phone, messages, sent_at, resend_at, expires_at from risk.enrolment "
-        "where enrolment_id = $1",
+        "select phone, messages, resend_at, expires_at from risk.enrolment where enrolment_id = $1",
         enrolment_id,
     )
 
@@ -163,7 +166,7 @@ async def _count(asked: StartEnrolment, now: datetime) -> None:
 async def _check_pause(phone: str, now: datetime) -> None:
     """A minute between messages, whichever enrolment asked for the last one."""
     rows = await SEC.query(
-        "select max(resend_at) as at from risk.enrolment where phone = $1 and sent_at is not null",
+        "select max(resend_at) as at from risk.enrolment where phone = $1",
         phone,
     )
     at: datetime | None = rows[0]["at"]
@@ -178,9 +181,9 @@ async def _store(asked: StartEnrolment, salt: bytes, code_hash: bytes, now: date
         "insert into risk.enrolment as e (enrolment_id, phone, code_salt, code_hash, tries, "
         "messages, resend_at, expires_at) values ($1, $2, $3, $4, 0, 1, $5, $6) "
         "on conflict (enrolment_id) do update set code_salt = $3, code_hash = $4, tries = 0, "
-        "messages = e.messages + 1, resend_at = $5, expires_at = $6, sent_at = null, "
+        "messages = e.messages + 1, resend_at = $5, expires_at = $6, "
         "proven_at = null "
-        "returning phone, messages, sent_at, resend_at, expires_at",
+        "returning phone, messages, resend_at, expires_at",
         asked.enrolment_id,
         asked.phone,
         salt,

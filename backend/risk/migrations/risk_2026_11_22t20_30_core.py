@@ -58,12 +58,13 @@ create table risk.enrolment (
     code_hash bytea not null,
     tries int not null check (tries between 0 and 5),
     messages int not null check (messages > 0),
-    sent_at timestamptz,
     resend_at timestamptz not null,
     expires_at timestamptz not null,
     proven_at timestamptz,
     used_at timestamptz
 );
+
+create index enrolment_phone on risk.enrolment (phone);
 
 create table risk.code_request (
     phone text not null,
