@@ -6,6 +6,7 @@
     POST /orders/end     the same: refuse what is not decided     → the same
     POST /orders/refund  order_id                                 → {}: it is back on the card
     GET  /orders/{id}                                             → the same, or 404
+    GET  /statement.json?last4=…                                  → lines, newest first
     GET  /custody                                                 → total_fen held for the wallet
 
 A refusal is 422 with a reason; the same id with other content 409. Decided orders carry a signed
@@ -95,6 +96,7 @@ class _Bank:
         app = web.Application(client_max_size=64 * 1024, middlewares=[_refusals])
         app.router.add_get("/", self._index)
         app.router.add_get("/statement", self._statement)
+        app.router.add_get("/statement.json", self._statement_json)
         app.router.add_get("/custody", self._custody)
         app.router.add_post("/cards", self._offer)
         app.router.add_post("/cards/confirm", self._confirm)
@@ -171,13 +173,18 @@ class _Bank:
     async def _statement(self, request: web.Request) -> web.Response:
         return page("statement.html", lines=await self._store.run(_newest_lines))
 
+    async def _statement_json(self, request: web.Request) -> web.Response:
+        last4 = request.query.get("last4", "")
+        lines = await self._store.run(lambda db: _newest_lines(db, last4))
+        return web.Response(body=msgspec.json.encode(lines), content_type="application/json")
 
-def _newest_lines(db: Db) -> list[dict[str, Any]]:
+
+def _newest_lines(db: Db, last4: str = "") -> list[dict[str, Any]]:
     cursor = db.execute(
-        "select line.*, card.bank_name, card.last4 from line join "
+        "select line.at_ms, line.what, line.amount_fen, card.bank_name, card.last4 from line join "
         "(select account, max(bank_name) bank_name, max(last4) last4 from card group by account) "
-        "card using (account) order by line_id desc limit ?",
-        (LINES_SHOWN,),
+        "card using (account) where ?1 in ('', card.last4) order by line_id desc limit ?2",
+        (last4, LINES_SHOWN),
     )
     return [dict(row) for row in cursor.fetchall()]
 

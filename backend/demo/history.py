@@ -1,0 +1,68 @@
+"""The week of history: who bought what and when. Made from one moment, so it can be redone."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from backend.demo.people import CONSUMER, CUSTOMERS, DemoPerson, fixed_id
+
+MENU = (
+    ("桂花乌龙", 18_00),
+    ("龙井拿铁", 22_00),
+    ("茶点双拼", 26_00),
+    ("茉莉奶绿", 16_00),
+    ("抹茶千层", 38_00),
+    ("白桃冷泡", 19_00),
+    ("凤凰单丛", 32_00),
+    ("外带两杯", 36_00),
+)
+# Days ago. The consumer buys less: all count as of today, and something must be left to try.
+CONSUMER_DAYS = (6, 4, 3, 1, 0)
+GUEST_DAYS = (6, 5, 4, 4, 3, 2, 1, 0)
+
+FUNDED = timedelta(days=7, hours=3)  # ago
+OPENS_AT, OPEN_HOURS = 9, 12
+
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+class Sale(msgspec.Struct, frozen=True):
+    customer: DemoPerson
+    order_id: str
+    payment_id: str
+    amount_fen: int
+    note: str
+    event_at: datetime
+
+
+def week(until: datetime) -> list[Sale]:
+    """All sales of the seven days before `until`, oldest first."""
+    sales = [
+        _sale(customer, place, nth, days, until)
+        for place, customer in enumerate(CUSTOMERS)
+        for nth, days in enumerate(CONSUMER_DAYS if customer is CONSUMER else GUEST_DAYS)
+    ]
+    return sorted(sales, key=lambda sale: sale.event_at)
+
+
+def _sale(customer: DemoPerson, place: int, nth: int, days: int, until: datetime) -> Sale:
+    note, amount_fen = MENU[(3 * place + 5 * nth) % len(MENU)]
+    name = f"{customer.name}/{nth}"
+    return Sale(
+        customer=customer,
+        order_id=fixed_id("ord", name),
+        payment_id=fixed_id("pay", name),
+        amount_fen=amount_fen,
+        note=note,
+        event_at=_when(place, nth, days, until),
+    )
+
+
+def _when(place: int, nth: int, days: int, until: datetime) -> datetime:
+    if days == 0:
+        return until - timedelta(minutes=9 + 13 * place)
+    hour = OPENS_AT + (4 * place + 3 * nth) % OPEN_HOURS
+    minute = (17 * place + 23 * nth) % 60
+    day = until.astimezone(_SHANGHAI) - timedelta(days=days)
+    return day.replace(hour=hour, minute=minute, second=0, microsecond=0)

@@ -1,0 +1,112 @@
+"""The demo's people have lived a real week, and can be entered with one tap."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from backend import ids
+from backend.clock import SystemClock
+from backend.demo import ROLES, demo_sign_in, seed
+from backend.demo.history import week
+from backend.demo.people import CONSUMER, CUSTOMERS, OWNER, SHOP_ID
+from backend.errors import NotFound
+from backend.identity import NewPerson
+from backend.merchant import Charge
+from backend.payments import StartPayment
+from backend.services import Services
+from backend.settings import Settings
+
+
+def test_ids_of_demo_people_pass_for_any_others() -> None:
+    for person in (*CUSTOMERS, OWNER):
+        assert ids.is_id(person.person_id, "usr")
+    assert ids.is_id(SHOP_ID, "mch")
+    assert len({person.person_id for person in (*CUSTOMERS, OWNER)}) == len(CUSTOMERS) + 1
+
+
+def test_the_week_is_within_the_limits_of_payments_without_a_passkey() -> None:
+    now = SystemClock().now()
+    sales = week(now)
+    assert len(sales) >= 30
+    assert {(now - sale.event_at).days for sale in sales} >= set(range(6))
+    for sale in sales:
+        assert now - timedelta(days=7) < sale.event_at <= now
+        assert sale.amount_fen <= 500_00
+    for customer in CUSTOMERS:
+        bought = [sale.amount_fen for sale in sales if sale.customer is customer]
+        assert len(bought) <= 10
+        assert sum(bought) < min(customer.topup_fen, 1_000_00)
+    left = 10 - len([sale for sale in sales if sale.customer is CONSUMER])
+    assert left >= 5
+    assert week(now) == sales
+
+
+async def test_the_week_is_lived_once(demo: Settings, product: Services) -> None:
+    await seed(demo)
+    await _check_week(product)
+    await seed(demo)
+    await _check_week(product)
+
+
+async def _check_week(product: Services) -> None:
+    sales = week((await product.identity.person(CONSUMER.person_id)).created_at)
+    total = sum(sale.amount_fen for sale in sales)
+    dashboard = await product.merchant.dashboard(OWNER.person_id)
+    assert sum(dashboard.days) == total
+    assert all(dashboard.days)
+    bills = await product.bills.page(CONSUMER.person_id, "", 50)
+    spent = [bill for bill in bills.bills if bill.direction == "out"]
+    assert len(spent) == len([sale for sale in sales if sale.customer is CONSUMER])
+    assert [bill.status for bill in bills.bills] == ["succeeded"] * len(bills.bills)
+    assert bills.bills[-1].kind == "topup"
+    [wallet] = await product.ledger.balances((f"person:{CONSUMER.person_id}",))
+    assert wallet.available_fen == CONSUMER.topup_fen - sum(bill.amount_fen for bill in spent)
+
+
+async def test_a_seeding_that_stopped_goes_on(demo: Settings, product: Services) -> None:
+    await product.identity.create_person(
+        NewPerson(
+            person_id=CONSUMER.person_id,
+            phone=CONSUMER.phone,
+            display_name=CONSUMER.display_name,
+            demo=True,
+        )
+    )
+    await seed(demo)
+    await _check_week(product)
+
+
+async def test_one_tap_enters_and_pays_at_once(demo: Settings, product: Services) -> None:
+    await seed(demo)
+    entered = await demo_sign_in(product, demo, "consumer", "Firefox")
+    session = await product.identity.session(entered.opened.token)
+    assert session.person_id == CONSUMER.person_id
+    order = await product.merchant.charge(
+        Charge(order_id=ids.new("ord"), shop_id=SHOP_ID, owner_id=OWNER.person_id, amount_fen=23_00)
+    )
+    started = await product.payments.start(
+        StartPayment(
+            payment_id=ids.new("pay"),
+            order_id=order.order_id,
+            payer_id=CONSUMER.person_id,
+            amount_fen=order.amount_fen,
+            device_secret=entered.device_secret,
+        )
+    )
+    assert (started.payment.status, started.payment.level) == ("posted", "C")
+
+
+async def test_the_shop_is_entered_too_and_nobody_else(demo: Settings, product: Services) -> None:
+    with pytest.raises(NotFound):
+        await demo_sign_in(product, demo, "consumer", "Firefox")  # nobody is there yet
+    await seed(demo)
+    entered = await demo_sign_in(product, demo, "shop", "Firefox")
+    shop = await product.merchant.shop_of(entered.opened.session.person_id)
+    assert shop is not None
+    assert shop.shop_id == SHOP_ID
+    with pytest.raises(NotFound):
+        await demo_sign_in(product, demo, "guest-1", "Firefox")
+    outside = msgspec.structs.replace(demo, demo=False)
+    with pytest.raises(NotFound):
+        await demo_sign_in(product, outside, next(iter(ROLES)), "Firefox")
