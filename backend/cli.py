@@ -15,13 +15,17 @@ import uvloop
 
 from backend import logs, roles, supervisor
 from backend import settings as settings_module
+from backend.ledger import Ledger
 from backend.migrate import MigrationFailed, migrate
 from backend.postgres import PostgresError
 from backend.settings import Settings, SettingsError
 from backend.supervisor import UpError
+from backend.supervisor.probes import answers_ping
 
 SMS_OFFSET, BANK_OFFSET = 3, 4  # of the sandboxes' ports from the wallet's, as in the defaults
 DATABASE_PATIENCE_S = 60
+NEIGHBOUR_TRIES = 200  # 10 s and more
+NEEDS_LEDGER = ("bff", "worker", "demo")
 
 # Where each part's `run(settings)` is. Loaded when it is needed: no part carries another's code.
 PARTS = {
@@ -165,6 +169,7 @@ def _run_part(part: str) -> None:
 
     async def start() -> None:
         await _databases(settings, part)
+        await _neighbours(settings, part)
         running = run(settings)
         if inspect.isawaitable(running):
             await running
@@ -206,6 +211,14 @@ async def _databases(settings: Settings, part: str) -> None:
             if loop.time() > deadline:
                 _fail(f"YIPAY_{name.upper()}: {reason}")
             await asyncio.sleep(0.05)
+
+
+async def _neighbours(settings: Settings, part: str) -> None:
+    """Parts start at the same time; who comes too late is missed, but does not stop the start."""
+    for _ in range(NEIGHBOUR_TRIES if part in NEEDS_LEDGER else 0):
+        if await answers_ping(Ledger, settings.ledger_rpc, settings):
+            return
+        await asyncio.sleep(0.05)
 
 
 async def _unreachable(url: str) -> str | None:
