@@ -96,7 +96,7 @@ def _lifespan(settings: Settings, given: Services | None, mobile: Litestar) -> L
 def _mount(mobile: ASGIApp) -> ControllerRouterHandler:
     """The JSON face knows nothing of sessions in cookies, so nothing of the web's applies to it."""
 
-    @asgi("/api", is_mount=True, opt={"asset": True, "exclude_from_csrf": True})
+    @asgi("/api", is_mount=True, copy_scope=True, opt={"asset": True, "exclude_from_csrf": True})
     async def api(scope: Scope, receive: Receive, send: Send) -> None:
         await mobile(scope, receive, send)
 

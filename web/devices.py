@@ -63,6 +63,18 @@ async def begin(
     return begun(await services.risk.begin_registration(begin))
 
 
+@post("/devices/first/ceremony", status_code=200, opt={OPT: True})
+async def begin_first(
+    person: NamedDependency[Person],
+    visit: NamedDependency[Visit],
+    services: NamedDependency[Services],
+) -> Response[bytes]:
+    """The first passkey of a person who has none: it goes to the device that asks."""
+    given = await services.risk.grant_first_passkey(person.person_id, visit.device_secret)
+    begin = BeginRegistration(person.person_id, person.display_name, grant=given.grant)
+    return begun(await services.risk.begin_registration(begin))
+
+
 @post("/devices", status_code=200, opt={OPT: True})
 async def add(
     request: WebRequest,
@@ -110,4 +122,4 @@ def _read(form: Form) -> tuple[str, str]:
     return person_id, grant
 
 
-handlers = [grant, show, begin, add, remove]
+handlers = [grant, show, begin, begin_first, add, remove]

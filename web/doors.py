@@ -8,7 +8,7 @@ from litestar import Response
 from litestar.datastructures import Cookie
 
 from backend.errors import DomainError
-from backend.identity import OpenSession
+from backend.identity import NewPerson, OpenSession
 from backend.risk import Ceremony
 from backend.services import Services
 from web.http import WebRequest, local_path, redirect
@@ -19,6 +19,8 @@ from web.session import Visit, visit_of
 _log = structlog.get_logger(__name__)
 
 MAX_LABEL = 64
+
+_OVER = (cookies.CSRF, cookies.ENROLMENT)  # of no use once somebody is signed in
 
 # In order: browsers that claim to be others come before those they claim to be.
 _BROWSERS = (
@@ -50,6 +52,12 @@ def device_label(request: WebRequest) -> str:
     return " · ".join(name for name in found if name)[:MAX_LABEL] or "?"
 
 
+async def open_wallet(services: Services, new: NewPerson) -> None:
+    """Who somebody is, and an account in the books. Idempotent, so that it can be completed."""
+    await services.identity.create_person(new)
+    await services.payments.open_wallet(new.person_id)
+
+
 async def enter(
     request: WebRequest,
     services: Services,
@@ -62,7 +70,8 @@ async def enter(
     await _end(services, visit_of(request))
     opened = await services.identity.open_session(opening)
     _log.info("signed_in", person_id=opening.person_id, device_id=opening.device_id)
-    kept: list[Cookie] = [cookies.session(opened.token), cookies.gone(cookies.CSRF)]
+    kept: list[Cookie] = [cookies.session(opened.token)]
+    kept += [cookies.gone(name) for name in _OVER if name in request.cookies]
     if device_secret:
         kept.append(cookies.device(device_secret))
     return redirect(request, local_path(where), kept)

@@ -18,10 +18,12 @@ async def show(
     services: NamedDependency[Services],
 ) -> Response[str]:
     assert visit.session is not None
+    devices = await services.risk.devices(person.person_id)
     return page(
         request,
         "security/page.html",
-        devices=await services.risk.devices(person.person_id),
+        devices=devices,
+        has_passkey=any(device.passkey for device in devices),
         sessions=await services.identity.sessions(person.person_id),
         freeze=await services.risk.freeze_state(person.person_id),
         here=visit.session,

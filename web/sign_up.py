@@ -22,7 +22,7 @@ from backend.risk.refusals import (
 )
 from backend.services import Services
 from web import enrolment, phones
-from web.doors import begun, device_label, enter, refused
+from web.doors import begun, device_label, enter, open_wallet, refused
 from web.enrolment import Enrolment
 from web.forms import Form
 from web.http import WebRequest, redirect
@@ -125,7 +125,7 @@ async def begin_passkey(
 
 
 @post("/sign-up/passkey", status_code=200, opt={OPT: True})
-async def open_wallet(
+async def finish_passkey(
     request: WebRequest,
     data: URLEncodedBody[dict[str, str]],
     visit: NamedDependency[Visit],
@@ -143,15 +143,15 @@ async def open_wallet(
         enrolled = await services.risk.finish_registration(finish)
     except (CeremonyInvalid, PasskeyRefused) as refusal:
         return _passkey_page(request, form, refusal)
-    await services.identity.create_person(
+    await open_wallet(
+        services,
         NewPerson(
             person_id=enrolled.person_id,
             phone=enrolled.phone,
             display_name=name,
             language=visit.language,
-        )
+        ),
     )
-    await services.payments.open_wallet(enrolled.person_id)
     opening = OpenSession(person_id=enrolled.person_id, device_id=enrolled.device_id, label=label)
     return await enter(request, services, opening, enrolled.device_secret)
 
@@ -217,5 +217,5 @@ handlers = [
     known,
     show_passkey,
     begin_passkey,
-    open_wallet,
+    finish_passkey,
 ]

@@ -1,0 +1,64 @@
+"""The web face over real systems, and browsers to visit it with."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from backend.settings import Settings
+from tests.passkey import Passkey
+from tests.web.browser import BASE, Browser
+from tests.world import World, open_world
+from web.app import create_app
+
+Visitor = Callable[[], Awaitable[Browser]]
+SignedUp = Callable[..., Awaitable[tuple[Browser, Passkey]]]
+
+
+@pytest.fixture
+async def world(databases: Settings) -> AsyncIterator[World]:
+    async with open_world(databases) as made:
+        yield made
+
+
+@pytest.fixture
+async def app(world: World) -> AsyncIterator[Litestar]:
+    made = create_app(world.settings, world.services, world.clock)
+    async with made.lifespan():
+        yield made
+
+
+@pytest.fixture
+async def visitor(app: Litestar) -> AsyncIterator[Visitor]:
+    """Makes browsers that know nothing of each other."""
+    async with AsyncExitStack() as stack:
+
+        async def make() -> Browser:
+            transport = httpx.ASGITransport(app, client=("203.0.113.7", 1234))
+            client = httpx.AsyncClient(transport=transport, base_url=BASE)
+            return Browser(await stack.enter_async_context(client))
+
+        yield make
+
+
+@pytest.fixture
+async def browser(visitor: Visitor) -> Browser:
+    return await visitor()
+
+
+@pytest.fixture
+def signed_up(visitor: Visitor, world: World) -> SignedUp:
+    """Opens a wallet through the pages."""
+
+    async def make(phone: str = "13912345678", name: str = "安娜") -> tuple[Browser, Passkey]:
+        browser, key = await visitor(), Passkey()
+        await browser.open("/sign-up")
+        await browser.send("/sign-up", {"country": "+86", "phone": phone})
+        await browser.send("/sign-up/code", {"code": world.sms.codes[f"+86{phone}"]})
+        answer = await browser.ceremony("/sign-up/passkey", key, {"display_name": name})
+        assert answer.status_code == 200, answer.text
+        return browser, key
+
+    return make
