@@ -1,7 +1,9 @@
 """Signing keys behind an interface; public keys by key id. The file driver is for development."""
 
 import os
+import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +11,8 @@ from typing import Protocol
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+SEED_BYTES = 32
 
 
 class Signer(Protocol):
@@ -57,7 +61,10 @@ def publish(path: Path, signer: Signer) -> None:
     keys = dict(published(path)) | {signer.key_id: signer.public_key}
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
-    draft.write_bytes(msgspec.json.encode({k: v.hex() for k, v in sorted(keys.items())}))
+    with draft.open("wb") as file:
+        file.write(msgspec.json.encode({k: v.hex() for k, v in sorted(keys.items())}))
+        file.flush()
+        os.fsync(file.fileno())  # a verdict whose key is lost in a crash can't be verified
     draft.replace(path)
 
 
@@ -65,23 +72,34 @@ def published(path: Path) -> Mapping[str, bytes]:
     """Raw public keys by key id; empty if nothing was published yet."""
     if not path.exists():
         return {}
-    return {
-        k: bytes.fromhex(v)
-        for k, v in msgspec.json.decode(path.read_bytes(), type=dict[str, str]).items()
-    }
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        return {key_id: bytes.fromhex(key) for key_id, key in found.items()}
+    except ValueError:
+        raise KeyFileError(f"{path}: no list of public keys") from None
 
 
 def _seed(path: Path) -> bytes:
+    """The key's 32 bytes. A new key appears under its name only when it is whole on disk."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(os.urandom(32))
-            os.fsync(file.fileno())
-    except FileExistsError:
-        pass
+    if not path.is_symlink() and not path.exists():
+        _make(path)
+    if path.is_symlink() or not path.is_file():
+        raise KeyFileError(f"{path}: no plain file")
     if path.stat().st_mode & 0o077:
         raise KeyFileError(f"{path}: others may read this private key; it must have mode 0600")
     seed = path.read_bytes()
-    if len(seed) != 32:
-        raise KeyFileError(f"{path}: expected 32 bytes, found {len(seed)}")
+    if len(seed) != SEED_BYTES:
+        raise KeyFileError(f"{path}: expected {SEED_BYTES} bytes, found {len(seed)}")
     return seed
+
+
+def _make(path: Path) -> None:
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secrets.token_bytes(SEED_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    with suppress(FileExistsError):  # another process was faster: its key is the key
+        os.link(draft, path)
+    draft.unlink()

@@ -1,0 +1,115 @@
+"""No secret and no personal data in logs, whoever logs and however."""
+
+import json
+import logging
+
+import pytest
+import structlog
+
+from backend import logs
+from backend.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> object:
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    yield
+    root.handlers, level = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def line(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    found: dict[str, object] = json.loads(capsys.readouterr().err.splitlines()[-1])
+    return found
+
+
+SECRETS = [
+    "13812345678",
+    "+8613812345678",
+    "+86 138 1234 5678",
+    "138-1234-5678",
+    "+447911123456",
+    "6222021234567890123",
+    "11010519491231002X"[:17] + "0",
+    "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1c3IifQ.c2lnbmF0dXJl",
+    "a3" * 32,
+    "Zk3vQ9pL0xWc7RbTn2YhJ5mDs8UeGf1AoKiPqX4wVtE",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_secrets_are_known_by_their_look(capsys: pytest.CaptureFixture[str], secret: str) -> None:
+    logs.configure(Settings(), "test")
+    log = structlog.get_logger("a")
+    log.info("seen", note=f"before {secret} after", deep={"list": [secret, (secret,)]})
+    logging.getLogger("library").warning("it said %s", secret)
+    err = capsys.readouterr().err
+    assert secret not in err
+    assert err.count(logs.REDACTED) >= 4
+    assert "before" in err
+
+
+def test_a_password_in_an_address_goes_and_the_address_stays(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure(Settings(), "test")
+    structlog.get_logger().error("down", url="postgresql://yipay_app:sesame@db:5432/yipay_tx")
+    assert line(capsys)["url"] == f"postgresql://yipay_app:{logs.REDACTED}@db:5432/yipay_tx"
+
+
+@pytest.mark.parametrize(
+    "key", ["phone", "device_secret", "token", "password", "Cookie", "display_name", "phone_number"]
+)
+def test_secrets_are_known_by_their_name(capsys: pytest.CaptureFixture[str], key: str) -> None:
+    logs.configure(Settings(), "test")
+    structlog.get_logger().info("seen", **{key: "short"})
+    assert line(capsys)[key] == logs.REDACTED
+
+
+def test_what_operators_need_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings(), "test")
+    facts = {
+        "payment": "pay_01k9qj3v7fexyrj0bq3m2d8n5t",
+        "code": "insufficient_funds",
+        "path": "/pay/ord_01k9qj3v7fexyrj0bq3m2d8n5t",
+        "seq": 123456,
+        "ms": 1_763_840_000_000,
+        "took": 0.25,
+        "at": "2026-11-22T20:18:50.123456Z",
+        "fen": 10_000_000_000,
+        "none": None,
+        "yes": True,
+    }
+    structlog.get_logger().info("posted", **facts)
+    found = line(capsys)
+    assert {key: found[key] for key in facts} == facts
+    assert (found["part"], found["level"], found["event"]) == ("test", "info", "posted")
+
+
+def test_bytes_never_show(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings(), "test")
+    structlog.get_logger().info("seen", body=b"anything")
+    assert line(capsys)["body"] == logs.REDACTED
+
+
+def test_tracebacks_are_cleaned_too(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings(), "test")
+    try:
+        raise ValueError("no such number +8613812345678")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    found = line(capsys)
+    assert "13812345678" not in str(found)
+    assert "test_tracebacks_are_cleaned_too" in str(found["exception"])
+
+
+def test_the_level_is_kept_and_people_may_read_along(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings(log_level="warning", log_format="console"), "test")
+    structlog.get_logger().info("unseen")
+    structlog.get_logger().warning("seen", phone="13812345678")
+    err = capsys.readouterr().err
+    assert "unseen" not in err
+    assert "seen" in err
+    assert "13812345678" not in err
