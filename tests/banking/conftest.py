@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import msgspec
@@ -13,12 +13,13 @@ import pytest
 from aiohttp import web
 
 from backend import ids, keys
-from backend.banking import BindCard, Card, ConfirmCard, StartTopUp, TopUp
+from backend.banking import BankGateway, BindCard, Card, ConfirmCard, StartTopUp, TopUp
 from backend.banking.gateway import HttpBank
 from backend.banking.service import BankingService
 from backend.bankword import BankStatement, message
 from backend.bills.service import BillsService
 from backend.errors import DomainError, Unavailable
+from backend.events import Events
 from backend.events.service import EventsService
 from backend.ledger import Ledger
 from backend.ledger.service import running
@@ -52,7 +53,10 @@ class Crash(BaseException):
 
 
 class Faulty:
-    """A service that fails at chosen calls: `before` it is carried out, or `after`."""
+    """A service that fails at chosen calls: `before` it is carried out, or `after`.
+
+    Keys are names of methods, or "name#2" for its second call.
+    """
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -62,6 +66,7 @@ class Faulty:
         self.calls: list[str] = []
 
     def heal(self) -> None:
+        self.calls.clear()
         self.before.clear()
         self.after.clear()
         self.down = False
@@ -71,13 +76,14 @@ class Faulty:
 
         async def call(*args: Any) -> Any:
             self.calls.append(name)
+            nth = f"{name}#{self.calls.count(name)}"
             if self.down:
                 raise Unavailable()
-            if name in self.before:
-                raise self.before[name]
+            if error := self.before.get(name) or self.before.get(nth):
+                raise error
             result = await method(*args)
-            if name in self.after:
-                raise self.after[name]
+            if error := self.after.get(name) or self.after.get(nth):
+                raise error
             return result
 
         return call
@@ -95,16 +101,16 @@ class World:
 
     def __init__(self, settings: Settings, ledger: Ledger, risk: Risk) -> None:
         self.settings, self.clock = settings, TravelClock()
-        self.ledger, self.risk = Faulty(ledger), Faulty(risk)
+        self.books, self.ledger, self.risk = ledger, Faulty(ledger), Faulty(risk)
         self.bank = Faulty(HttpBank(settings.bank_url, timeout_s=BANK_TIMEOUT_S))
         self.bills = BillsService()
-        self.events = EventsService(settings.tx_url)
+        self.events = Faulty(EventsService(settings.tx_url))
         self.banking = BankingService(
-            bank=self.bank,
-            ledger=self.ledger,
-            risk=self.risk,
+            bank=cast(BankGateway, self.bank),
+            ledger=cast(Ledger, self.ledger),
+            risk=cast(Risk, self.risk),
             bills=self.bills,
-            events=self.events,
+            events=cast(Events, self.events),
             clock=self.clock,
             bank_keys=Path(settings.bank_keys),
             history=True,
@@ -196,6 +202,10 @@ class World:
         await until(reached)
         return await self.seen(start)
 
+    def heal(self) -> None:
+        for part in (self.bank, self.ledger, self.risk, self.events):
+            part.heal()
+
     async def sweep(self) -> int:
         self.clock.move(15)
         return await self.banking.sweep()
@@ -203,8 +213,7 @@ class World:
     # -- the books ------------------------------------------------------------------------------
 
     async def balance(self, account_id: str) -> int:
-        self.ledger.heal()
-        found = await self.ledger.balances((account_id,))
+        found = await self.books.balances((account_id,))
         return int(found[0].posted_fen) if found else 0
 
     async def wallet(self, start: StartTopUp) -> int:
