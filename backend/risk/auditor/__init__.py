@@ -8,7 +8,7 @@ the accounts it touches are frozen.
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import asyncpg
@@ -18,21 +18,24 @@ import structlog
 from backend.clock import Clock
 from backend.db import BOOKS, SEC
 from backend.risk.auditor import fence, opening
-from backend.risk.auditor.alarms import raise_alarm
+from backend.risk.auditor.alarms import raise_alarm, raise_once
 from backend.risk.auditor.books import Books
 from backend.risk.auditor.findings import Finding, together
-from backend.risk.auditor.judge import judge
+from backend.risk.auditor.full import verify
+from backend.risk.auditor.judge import judge_all
 from backend.risk.auditor.pgoutput import Transaction
-from backend.risk.auditor.posted import Keys
 from backend.risk.auditor.state import State, load_state, save_state
 from backend.risk.auditor.stream import Stream, StreamLost
 from backend.settings import Settings
 
 MAX_CHANGES = 8_000  # judged and stored together
+BOOKS_CONNECTIONS = 3
 WAIT_S = 0.2
 FENCE_EVERY_S = 1.0
 SAVE_EVERY_S = 0.5  # while nothing happens: how old `audited_at` may look
 RETRY_S = 0.5
+ROUND_POSTINGS_PER_S = 2_000  # of the full pass over all history, again and again
+ROUND_PAUSE_S = 60.0
 
 VerdictKeys = Callable[[], Mapping[str, bytes]]
 
@@ -41,31 +44,62 @@ _OUTAGE = (StreamLost, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Auditor:
-    """One per security system. db.SEC and db.BOOKS must be open."""
+    """One per security system. db.SEC must be open; db.BOOKS is opened when it can be."""
 
     def __init__(self, settings: Settings, verdict_keys: VerdictKeys, clock: Clock) -> None:
         self._settings, self._keys, self._clock = settings, verdict_keys, clock
         self._stream: Stream | None = None
         self._state: State | None = None
         self._books: Books | None = None
+        self._synced = asyncio.Event()
         self._truncated: set[str] = set()
         self._fenced_at = self._saved_at = 0.0
 
     async def run(self) -> None:
         """Until cancelled. An outage of either cluster is waited out, and said once."""
-        down = False
+        opened_here = BOOKS.pool is None
+        rounds = asyncio.create_task(self._patient(self._round, ROUND_PAUSE_S))
         try:
-            while True:
-                try:
-                    await self.step()
-                    down = False
-                except _OUTAGE as error:
-                    if not down:
-                        _log.warning("auditor_waits", error=str(error).partition("\n")[0])
-                    down = True
-                    await asyncio.sleep(RETRY_S)
+            await self._patient(self.step, 0)
         finally:
+            rounds.cancel()
+            await asyncio.wait([rounds])
             await self.close()
+            if opened_here:
+                await BOOKS.close()
+
+    async def _patient(self, part: Callable[[], Awaitable[object]], pause_s: float) -> None:
+        down = False
+        while True:
+            try:
+                await part()
+                down = False
+                await asyncio.sleep(pause_s)
+            except _OUTAGE as error:
+                if not down:
+                    _log.warning("auditor_waits", error=str(error).partition("\n")[0])
+                down = True
+                await asyncio.sleep(RETRY_S)
+            except Exception as error:
+                # Not understanding the books is no reason to look away in silence.
+                _log.exception("auditor_stuck")
+                await self._say_stuck(error)
+                await asyncio.sleep(RETRY_S)
+
+    async def _say_stuck(self, error: Exception) -> None:
+        with suppress(*_OUTAGE):
+            async with SEC.transaction():
+                await raise_once(Finding("auditor_stuck", repr(type(error))), self._clock.now())
+
+    async def _round(self) -> None:
+        """All history once more, slowly: what was changed in files, or while nobody looked."""
+        await self._synced.wait()
+        report = await verify(self._keys(), ROUND_POSTINGS_PER_S)
+        async with SEC.transaction():
+            for found in report.findings:
+                finding = Finding(found.kind, found.detail, frozenset(found.accounts))
+                await raise_once(finding, self._clock.now())
+        _log.info("audit_round", journal_seq=report.journal_seq, seconds=round(report.seconds, 1))
 
     async def step(self) -> int:
         """Judge what has come, or wait for it a moment; how many transactions were judged."""
@@ -95,6 +129,8 @@ class Auditor:
     async def _opened(self) -> tuple[State, Stream]:
         if self._state is not None and self._stream is not None:
             return self._state, self._stream
+        if BOOKS.pool is None:  # their cluster may be away when ours starts
+            await BOOKS.open(self._settings.books_url, size=BOOKS_CONNECTIONS)
         state = await load_state()
         slot = await slot_name()
         stream = await Stream.connect(self._settings.books_url)
@@ -110,6 +146,7 @@ class Auditor:
             await stream.close()
             raise
         self._state, self._stream, self._books = state, stream, Books(state.head)
+        self._synced.set()
         _log.info("auditor_follows", slot=slot, journal_seq=state.head.last_seq)
         return state, stream
 
@@ -134,7 +171,7 @@ class Auditor:
         assert books is not None
         books.forget()
         await books.load(transactions)
-        findings = await asyncio.to_thread(_judge_all, books, transactions, self._keys())
+        findings = await asyncio.to_thread(judge_all, books, transactions, self._keys())
         at = self._clock.now()
         async with SEC.transaction():
             await books.store()
@@ -183,8 +220,3 @@ async def slot_name() -> str:
     """Slots are of the whole cluster, so ours is named after its database."""
     rows = await BOOKS.query("select current_database()")
     return "yipay_audit_" + re.sub(r"[^a-z0-9_]", "_", rows[0][0].lower())[:48]
-
-
-def _judge_all(books: Books, transactions: list[Transaction], keys: Keys) -> list[Finding]:
-    found = [judge(books, transaction, keys) for transaction in transactions]
-    return [finding for finding in found if finding is not None]

@@ -17,9 +17,9 @@ PUBLICATION = "yipay_audit"
 SCHEMA = "ledger"
 
 _FACTS = """
-with published as (
-    select c.* from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
-    join pg_class c on c.oid = r.prrelid where p.pubname = $1)
+with tables as (
+    select c.* from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = $2 and c.relkind in ('r', 'p', 'v', 'f'))
 select 'publication' kind, pubname::text name,
     format('%s %s %s', oid, xmin, (puballtables, pubinsert, pubupdate, pubdelete, pubtruncate))
     fact from pg_publication where pubname = $1
@@ -30,17 +30,17 @@ union all
 select 'table', c.oid::regclass::text, format('%s %s %s %s', c.oid, c.relkind, c.relreplident,
     (c.relhasrules, c.relrowsecurity,
         (select count(*) from pg_inherits i where i.inhparent = c.oid)))
-    from published c
+    from tables c
 union all
-select 'file', c.oid::regclass::text, c.relfilenode::text from published c
+select 'file', c.oid::regclass::text, c.relfilenode::text from tables c
 union all
 select 'table', format('%s.%s', c.oid::regclass, a.attname),
     format('%s %s %s', a.attnum, a.atttypid, a.attisdropped)
-    from published c join pg_attribute a on a.attrelid = c.oid where a.attnum > 0
+    from tables c join pg_attribute a on a.attrelid = c.oid where a.attnum > 0
 union all
 select 'guard', format('%s on %s', t.tgname, c.oid::regclass),
     format('%s %s %s', t.oid, t.tgenabled, t.tgfoid)
-    from published c join pg_trigger t on t.tgrelid = c.oid
+    from tables c join pg_trigger t on t.tgrelid = c.oid
 union all
 select 'guard', f.oid::regproc::text, format('%s %s', f.oid, md5(f.prosrc))
     from pg_proc f join pg_namespace n on n.oid = f.pronamespace where n.nspname = $2
@@ -71,13 +71,13 @@ async def facts() -> Facts:
 
 def changed(before: Facts, after: Facts, truncated: set[str]) -> list[Finding]:
     """One finding per kind of change; a truncated table has a new file and was told already."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {kind: [] for kind in _KINDS.values()}
     for key in sorted(before.keys() | after.keys()):
         kind, _, name = key.partition(" ")
         if before.get(key) == after.get(key) or (kind == "file" and name in truncated):
             continue
-        found.setdefault(_KINDS[kind], []).append(name)
-    return [Finding(kind, ", ".join(names)) for kind, names in found.items()]
+        found[_KINDS[kind]].append(name)
+    return [Finding(kind, ", ".join(names)) for kind, names in found.items() if names]
 
 
 def missing(found: Facts) -> list[Finding]:

@@ -40,6 +40,13 @@ def judge(
     return together(findings)
 
 
+def judge_all(
+    books: Books, transactions: list[Transaction], keys: Keys, *, images: bool = True
+) -> list[Finding]:
+    found = [judge(books, transaction, keys, images=images) for transaction in transactions]
+    return [finding for finding in found if finding is not None]
+
+
 class _Images(msgspec.Struct):
     """The last image of each account and hold that the transaction changed."""
 

@@ -15,7 +15,7 @@ from backend.risk.auditor.alarms import raise_alarm
 from backend.risk.auditor.books import Books, Head
 from backend.risk.auditor.compare import compare_accounts, compare_holds, open_unknown
 from backend.risk.auditor.findings import Finding, together
-from backend.risk.auditor.judge import judge
+from backend.risk.auditor.judge import judge_all
 from backend.risk.auditor.posted import Keys
 from backend.risk.auditor.state import State, save_state
 from backend.risk.auditor.stream import Stream
@@ -55,15 +55,12 @@ async def _read_on(books: Books, keys: Keys) -> list[Finding]:
     while page := await history.read_page(books.head.batch_seq):
         await books.load(page.transactions())
         await history.read_entries(books, page)
-        findings += await asyncio.to_thread(judge_page, books, page, keys)
+        findings += await asyncio.to_thread(
+            judge_all, books, page.transactions(), keys, images=False
+        )
         await books.store()
         books.forget()
     return findings
-
-
-def judge_page(books: Books, page: history.Page, keys: Keys) -> list[Finding]:
-    found = [judge(books, batch, keys, images=False) for batch in page.transactions()]
-    return [finding for finding in found if finding is not None]
 
 
 async def _rewound(books: Books) -> list[Finding]:

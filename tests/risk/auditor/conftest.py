@@ -16,7 +16,7 @@ from backend.keys import FileSigner
 from backend.ledger import NewAccount, Post, Posted
 from backend.ledger.service import LedgerService, running
 from backend.posting import Op, Posting, Transfer, needs_verdict, posting_hash
-from backend.risk.auditor import Auditor
+from backend.risk.auditor import FENCE_EVERY_S, Auditor
 from backend.risk.auditor.stream import from_text
 from backend.risk.signing import sign_together
 from backend.settings import Settings
@@ -149,6 +149,11 @@ class Watch:
             assert time.monotonic() < deadline, f"audited to {row['slot_lsn']} of {now['lsn']}"
             assert self.task is None or not self.task.done(), self.task.exception()
             await asyncio.sleep(0.02)
+
+    async def looked_around(self) -> None:
+        """Long enough for publication, tables and guards to be compared again."""
+        await asyncio.sleep(FENCE_EVERY_S * 1.5)
+        await self.caught_up()
 
     async def alarm_after(self, since: float, count: int = 1) -> asyncpg.Record:
         """The newest alarm once there are `count`; it must come in time."""
