@@ -4,9 +4,9 @@ The statement is its own transaction, so a batch costs one round trip. Each acco
 the entry number it is remembered with, else the statement raises YP001 and nothing is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from itertools import repeat
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
@@ -149,14 +149,17 @@ class Appender:
         await connection.execute(_SESSION)
         return cls(await connection.prepare(MOVES), await connection.prepare(ANYTHING))
 
-    async def append(self, batch: Batch, before: Written, after: Written) -> None:
-        """Commit the batch. Raises asyncpg errors, and then nothing of it is written."""
+    def append(self, batch: Batch, before: Written, after: Written) -> Coroutine[Any, Any, object]:
+        """Commit the batch. Raises asyncpg errors, and then nothing of it is written.
+
+        What to write is read from the batch now, not when it is awaited: the next batch is
+        decided on the same accounts.
+        """
         arguments = [*_account_columns(batch), *_posting_arguments(batch, before.head, after)]
         lines = _columns(batch.rows, _LINE_FIELDS + 2)
         if batch.refused or batch.holds_made or batch.holds_ended:
-            await self._anything.fetchval(*arguments, *lines, *_other_columns(batch))
-        else:
-            await self._moves.fetchval(*arguments, *lines[:_LINE_FIELDS])
+            return self._anything.fetchval(*arguments, *lines, *_other_columns(batch))
+        return self._moves.fetchval(*arguments, *lines[:_LINE_FIELDS])
 
 
 def after(batch: Batch, before: Written, now_ms: int) -> Written:

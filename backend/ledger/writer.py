@@ -23,7 +23,7 @@ from backend.ledger.memory import Memory
 from backend.ledger.rules import RANK
 from backend.ledger.session import LOST, session
 
-MAX_BATCH = 1_000
+MAX_BATCH = 400  # while one is committed the next is decided: two cores work at once
 MAX_WAITING = 20_000
 MAX_TRIES = 5
 ALONE_AFTER = 2  # a posting whose batch failed twice is tried alone

@@ -32,16 +32,17 @@ class Bench(msgspec.Struct, frozen=True):
 
     def tpcb(self, clients: int, seconds: float) -> float:
         """Transactions a second of pgbench, TPC-B-like, prepared."""
-        done = subprocess.run(
-            [BIN / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
-            + ["-T", str(max(1, round(seconds))), self.admin_url("pgbench")],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        found = re.search(r"tps = ([\d.]+) \(without", done.stdout)
-        assert found, done.stdout
+        options = ["-n", "-M", "prepared", "-c", str(clients), "-j", "2"]
+        output = _pgbench(*options, "-T", str(max(1, round(seconds))), self.admin_url("pgbench"))
+        found = re.search(r"tps = ([\d.]+) \(without", output)
+        assert found, output
         return float(found[1])
+
+
+def _pgbench(*options: str) -> str:
+    return subprocess.run(
+        [str(BIN / "pgbench"), *options], capture_output=True, text=True, check=True
+    ).stdout
 
 
 @contextmanager
@@ -61,12 +62,7 @@ def _settings(cluster: Cluster, folder: Path) -> Settings:
         return cluster.url(role, PASSWORD, roles.TX_DATABASE)
 
     asyncio.run(_create(cluster.url(SUPERUSER, PASSWORD, "postgres")))
-    subprocess.run(
-        [BIN / "pgbench", "-i", "-q", "-s", str(SCALE)]
-        + [cluster.url(SUPERUSER, PASSWORD, "pgbench")],
-        capture_output=True,
-        check=True,
-    )
+    _pgbench("-i", "-q", "-s", str(SCALE), cluster.url(SUPERUSER, PASSWORD, "pgbench"))
     settings = Settings(
         tx_url=url("yipay_app"),
         ledger_url=url("yipay_ledger"),

@@ -38,7 +38,7 @@ async def ledger(
         yield service
         return
     close = await rpc.serve(Ledger, service, databases.ledger_rpc, databases)
-    remote, client = rpc.connect(Ledger, databases.ledger_rpc, databases)  # type: ignore[type-abstract]
+    remote, client = rpc.connect(Ledger, databases.ledger_rpc, databases)
     yield remote
     await client.close()
     await close()
