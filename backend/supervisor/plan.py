@@ -24,7 +24,7 @@ KNOWS = {
     "ledger": ("ledger_url",),
     "worker": ("tx_url",),
     "bff": ("tx_url",),
-    "demo": ("tx_url", "ledger_url"),
+    "demo": ("tx_url",),
 }
 DEMO_ONLY = ("sms", "bank")
 ORDER = ("sms", "bank", "risk", "ledger", "worker", "bff")  # started so, stopped in reverse

@@ -78,7 +78,7 @@ async def worker_lives(url: str, since: datetime) -> bool:
     except (OSError, TimeoutError, asyncpg.PostgresError):
         return False
     try:
-        alive = "select exists (select from jobs.procrastinate_workers where last_heartbeat > $1)"
+        alive = "select exists (select from jobs.heartbeat where at > $1)"
         return bool(await connection.fetchval(alive, since))
     except asyncpg.PostgresError:
         return False
