@@ -1,4 +1,4 @@
-"""A browser as far as the pages can tell: cookies, fetch metadata, forms with their hidden fields."""
+"""A browser as far as pages can tell: cookies, fetch metadata, forms with hidden fields."""
 
 import json
 from html.parser import HTMLParser
