@@ -3,6 +3,7 @@
 import re
 import secrets
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -204,3 +205,8 @@ def top_up(person_id: str, amount_fen: int, clock: FixedClock) -> AuthorizeTopUp
 def bank_word(statement: BankStatement, key: Ed25519PrivateKey = BANK_KEY) -> BankWord:
     signed = message(statement)
     return BankWord(signed, BANK_KEY_ID, key.sign(signed))
+
+
+def altered(wanted: Intent, **changes: Any) -> Intent:
+    """The same with other fields."""
+    return msgspec.structs.replace(wanted, **changes)
