@@ -73,7 +73,8 @@ def _keys(language: str) -> list[str]:
 
 
 def _complete(message: Message) -> bool:
-    texts = [message.string] if isinstance(message.string, str) else list(message.string)
+    found = message.string
+    texts = [found] if isinstance(found, str) else list(found or ())
     return bool(texts) and all(texts) and not message.fuzzy
 
 

@@ -8,7 +8,7 @@ from litestar import Response
 from litestar.datastructures import Cookie
 
 from backend.errors import DomainError
-from backend.identity import NewPerson, OpenSession
+from backend.identity import NewPerson, OpenedSession, OpenSession
 from backend.risk import Ceremony
 from backend.services import Services
 from web.http import WebRequest, local_path, redirect
@@ -65,11 +65,22 @@ async def enter(
     device_secret: str,
     where: str = "/",
 ) -> Response[Any]:
-    """Open a session and go on. The old session of this browser ends: a token never survives
-    a sign-in."""
-    await _end(services, visit_of(request))
+    """Open a session and go on."""
     opened = await services.identity.open_session(opening)
-    _log.info("signed_in", person_id=opening.person_id, device_id=opening.device_id)
+    return await admit(request, services, opened, device_secret, where)
+
+
+async def admit(
+    request: WebRequest,
+    services: Services,
+    opened: OpenedSession,
+    device_secret: str,
+    where: str = "/",
+) -> Response[Any]:
+    """Go on with an open session. The old one of this browser ends: no token survives a sign-in."""
+    await _end(services, visit_of(request))
+    session = opened.session
+    _log.info("signed_in", person_id=session.person_id, device_id=session.device_id)
     kept: list[Cookie] = [cookies.session(opened.token)]
     kept += [cookies.gone(name) for name in _OVER if name in request.cookies]
     if device_secret:

@@ -81,7 +81,8 @@ def _visit(
         device_secret=request.cookies.get(cookies.DEVICE, ""),
         address=request.address,
         language=negotiate(
-            person.language if person else "",
+            # Demo people are shared: each visitor reads them in their own language.
+            person.language if person and not person.demo else "",
             request.cookies.get(cookies.LANGUAGE, ""),
             request.headers.get("accept-language", ""),
         ),

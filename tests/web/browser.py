@@ -22,6 +22,12 @@ NAVIGATION = {
 }
 
 
+def client_of(app: Any, address: str = "203.0.113.7") -> httpx.AsyncClient:
+    """A client of an ASGI app in this process, as if calling from that address."""
+    transport = httpx.ASGITransport(app, client=(address, 1234))
+    return httpx.AsyncClient(transport=transport, base_url=BASE)
+
+
 class Form(msgspec.Struct):
     """attributes of the form; fields: what it would send."""
 

@@ -3,13 +3,12 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
-import httpx
 import pytest
 from litestar import Litestar
 
 from backend.settings import Settings
 from tests.passkey import Passkey
-from tests.web.browser import BASE, Browser
+from tests.web.browser import Browser, client_of
 from tests.world import World, open_world
 from web.app import create_app
 
@@ -36,9 +35,7 @@ async def visitor(app: Litestar) -> AsyncIterator[Visitor]:
     async with AsyncExitStack() as stack:
 
         async def make() -> Browser:
-            transport = httpx.ASGITransport(app, client=("203.0.113.7", 1234))
-            client = httpx.AsyncClient(transport=transport, base_url=BASE)
-            return Browser(await stack.enter_async_context(client))
+            return Browser(await stack.enter_async_context(client_of(app)))
 
         yield make
 

@@ -6,9 +6,8 @@ import re
 import httpx
 import msgspec
 import pytest
-from litestar import Litestar
 
-from tests.web.browser import BASE, COOKIE_DOMAIN, NAVIGATION, PARTIAL, Browser
+from tests.web.browser import COOKIE_DOMAIN, NAVIGATION, PARTIAL, Browser, client_of
 from tests.web.conftest import SignedUp, Visitor
 from tests.world import World
 from web.app import create_app
@@ -85,7 +84,7 @@ async def test_https_is_pinned_where_it_is_ours(world: World) -> None:
         world.settings, public_origin="https://pay.example", rp_id="pay.example"
     )
     app = create_app(settings, world.services, world.clock)
-    async with app.lifespan(), _client(app) as client:
+    async with app.lifespan(), client_of(app) as client:
         answer = await client.get("/welcome")
     assert answer.headers["strict-transport-security"] == (
         "max-age=63072000; includeSubDomains; preload"
@@ -279,7 +278,3 @@ async def test_demo_entries_do_not_exist_outside_demo(browser: Browser, who: str
 def _flags(line: str) -> tuple[str, set[str]]:
     first, *rest = (part.strip() for part in line.split(";"))
     return first.partition("=")[0], {part.lower() for part in rest}
-
-
-def _client(app: Litestar) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE)

@@ -3,11 +3,10 @@
 import gzip
 from pathlib import Path
 
-import httpx
 import pytest
 from litestar import Litestar
 
-from tests.web.browser import BASE
+from tests.web.browser import client_of
 from web.assets import Assets
 
 
@@ -44,7 +43,7 @@ def test_packing_never_makes_a_file_larger(folder: Path) -> None:
 
 async def test_files_are_served(app: Litestar) -> None:
     url = app.state.assets.url("css/base.css")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
+    async with client_of(app) as client:
         answer = await client.get(url)
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert answer.headers["content-encoding"] == "gzip"
