@@ -13,9 +13,9 @@ from backend.services import Services
 from backend.settings import Settings
 from web.codes import code_of, path_of, printed_address
 from web.forms import Form
-from web.http import VARY, WebRequest, redirect
+from web.http import WebRequest, redirect
 from web.i18n import msg
-from web.render import page
+from web.render import page, unchanged
 
 ENDED = frozenset({"paid", "expired", "cancelled"})
 
@@ -71,7 +71,7 @@ async def show(  # noqa: PLR0913 — what a handler needs arrives by name
 ) -> Response[str] | Response[None]:
     order = await services.merchant.order(person.person_id, order_id)
     if request.is_partial and seen == order.status:
-        return Response(None, status_code=204, headers={"Vary": VARY})
+        return unchanged()
     return _order(request, settings, order, turned=bool(seen) and request.is_partial)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, URLEncodedBody
+from litestar.params import FromPath, FromQuery, URLEncodedBody
 
 from backend.errors import BadRequest, DomainError
 from backend.identity import Person
@@ -19,7 +19,7 @@ from web.http import WebRequest, redirect
 from web.i18n import texts
 from web.orders import refused
 from web.problems import status_of
-from web.render import page
+from web.render import page, unchanged
 from web.session import Visit
 
 FINAL = frozenset({"posted", "refused"})
@@ -104,8 +104,11 @@ async def show(
     person: NamedDependency[Person],
     services: NamedDependency[Services],
     payment_id: FromPath[str],
+    seen: FromQuery[str] = "",
 ) -> Response[str] | Response[None]:
     payment = await services.payments.payment(person.person_id, payment_id)
+    if request.is_partial and seen == payment.status:
+        return unchanged()
     if payment.payer_id != person.person_id:  # the shop's owner has it as a bill
         return redirect(request, f"/bills/{payment_id}")
     return _page(request, payment)

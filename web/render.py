@@ -96,6 +96,11 @@ def fragment(
     return _respond(request, template, "", status_code, headers, context)
 
 
+def unchanged() -> Response[None]:
+    """The answer to a page that asks again and has seen it all: htmx leaves everything as it is."""
+    return Response(None, status_code=204, headers={"Vary": VARY})
+
+
 def draw(request: WebRequest, template: str, block: str = "", **context: Any) -> str:
     """HTML alone, for streams."""
     return _pages(request).draw(request, template, block, **context)

@@ -18,7 +18,7 @@ from web.home import balance_of
 from web.http import WebRequest, redirect
 from web.i18n import msg, texts
 from web.problems import status_of
-from web.render import page
+from web.render import page, unchanged
 from web.session import Visit
 
 PRESETS_FEN = (50_00, 100_00, 200_00, 500_00)
@@ -78,14 +78,17 @@ async def create(
 
 
 @get("/topups/{topup_id:str}")
-async def show(
+async def show(  # noqa: PLR0913 — what a handler needs arrives by name
     request: WebRequest,
     person: NamedDependency[Person],
     services: NamedDependency[Services],
     topup_id: FromPath[str],
     return_to: FromQuery[str] = "",
-) -> Response[str]:
+    seen: FromQuery[str] = "",
+) -> Response[str] | Response[None]:
     topup = await services.banking.topup(person.person_id, topup_id)
+    if request.is_partial and seen == topup.status:
+        return unchanged()
     return page(
         request,
         "topups/result.html",

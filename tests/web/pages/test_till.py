@@ -1,0 +1,117 @@
+"""The shop: opening it, the till with its code, the dashboard."""
+
+import pytest
+
+from tests.web.pages.conftest import Enter, Guest, Till, code_path
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+async def test_opening_a_shop(enter: Enter) -> None:
+    guest = await enter()
+    await guest.see("/shop/new")
+    await guest.tap("/shops", {"name": HOSTILE, "category": "food"})
+    assert guest.browser.page.url.path == "/cashier"
+    assert "<script>alert" not in guest.browser.page.text
+    assert "&lt;script&gt;" in guest.browser.page.text
+    assert (await guest.see("/shop/new")).url.path == "/shop"
+
+
+@pytest.mark.parametrize("wrong", [{"name": "一"}, {"name": "x" * 33}, {"category": "casino"}])
+async def test_a_shop_s_form_is_drawn_again(enter: Enter, wrong: dict[str, str]) -> None:
+    guest = await enter()
+    await guest.see("/shop/new")
+    answer = await guest.tap_htmx("/shops", {"name": "老王面馆", "category": "food"} | wrong)
+    assert answer.status_code == 422
+    assert "f-name-error" in answer.text or "f-category-error" in answer.text
+
+
+async def test_two_tabs_open_one_shop(enter: Enter) -> None:
+    guest = await enter()
+    first = await guest.see("/shop/new")
+    await guest.see("/shop/new")
+    await guest.tap("/shops", {"name": "老王面馆", "category": "food"})
+    guest.browser.page = first
+    await guest.tap("/shops", {"name": "老王面馆", "category": "food"})
+    assert guest.browser.page.url.path == "/shop"
+
+
+async def test_an_amount_becomes_a_code(till: Till) -> None:
+    await till.owner.see("/cashier")
+    plain = await till.owner.tap("/orders", {"amount": "23"})  # without JavaScript
+    assert plain.url.path.startswith("/orders/ord_")
+    assert "<svg" in plain.text
+    again = await till.owner.see(plain.url.path)
+    assert again.status_code == 200
+
+
+async def test_htmx_gets_the_code_and_its_address(till: Till) -> None:
+    await till.owner.see("/cashier")
+    order_id = till.owner.browser.form("/orders").fields["order_id"]
+    answer = await till.owner.tap_htmx("/orders", {"amount": "23.50", "note": "3 号桌"})
+    assert answer.headers["hx-push-url"] == f"/orders/{order_id}"
+    assert f"/events?topics=order:{order_id}" in answer.text
+    assert "3 号桌" in answer.text
+
+
+@pytest.mark.parametrize("amount", ["", "0", "0.00", "1,000", "abc", "１"])
+async def test_amounts_that_are_none(till: Till, amount: str) -> None:
+    await till.owner.see("/cashier")
+    answer = await till.owner.tap_htmx("/orders", {"amount": amount})
+    assert answer.status_code == 422
+    assert 'aria-invalid="true"' in answer.text
+
+
+async def test_the_till_turns_to_paid_by_itself(till: Till, enter: Enter) -> None:
+    order = await till.order()
+    path = f"/orders/{order.order_id}"
+    assert (await till.owner.part(f"{path}?seen=open")).status_code == 204
+    await pay(await enter(balance=100_00), code_path(order))
+    turned = await till.owner.part(f"{path}?seen=open")
+    assert turned.status_code == 200
+    assert "data-chime=" in turned.text
+    assert "data-chime=" not in (await till.owner.see(path)).text  # a reload is silent
+    assert "hx-get" not in turned.text  # paid for good: nothing to wait for
+
+
+async def test_a_customer_who_was_faster_than_the_cancellation(till: Till, enter: Enter) -> None:
+    order = await till.order()
+    await till.owner.see(f"/orders/{order.order_id}")
+    await pay(await enter(balance=100_00), code_path(order))
+    answer = await till.owner.tap(f"/orders/{order.order_id}/cancellation")
+    assert "Received" in answer.text
+
+
+async def test_other_shops_orders_are_not_found(till: Till, enter: Enter) -> None:
+    order = await till.order()
+    stranger = await enter()
+    assert (await stranger.see(f"/orders/{order.order_id}")).status_code == 404
+
+
+async def test_the_dashboard_counts_today(till: Till, enter: Enter) -> None:
+    for amount in (23_00, 7_00):
+        await pay(await enter(balance=100_00), code_path(await till.order(amount)))
+    text = (await till.owner.see("/shop")).text
+    assert "¥30.00" in text  # the chart's description and table
+    assert "¥15.00 on average" in text
+    assert text.count("<rect") >= 7
+    assert "<title" in text
+    assert "<desc" in text
+
+
+async def test_a_code_can_be_typed(till: Till, enter: Enter) -> None:
+    order, payer = await till.order(), await enter(balance=100_00)
+    code = code_path(order).removeprefix("/o/")
+    origin = till.world.settings.public_origin
+    spaced = " ".join((code[:5], code[5:10], code[10:])).upper()
+    for typed in (code, spaced, f"{origin}/o/{code}", f"{origin}/O/{code}".upper()):
+        await payer.browser.open("/pay")
+        answer = await payer.see(f"/pay?address={typed}")
+        assert answer.url.path == code_path(order), typed
+    for wrong in ("https://evil.example/o/" + code, "hello", "//o/" + code):
+        assert (await payer.see(f"/pay?address={wrong}")).status_code == 422
+
+
+async def pay(payer: Guest, path: str) -> None:
+    await payer.see(path)
+    assert "Paid" in (await payer.tap("/payments")).text
