@@ -1,0 +1,192 @@
+"""From consent to the end: verdict, posting, and what follows. Each step can be repeated."""
+
+from contextlib import suppress
+
+import structlog
+
+from backend import jobs
+from backend.clock import to_ms
+from backend.db import TX
+from backend.errors import DomainError, OutcomeUnknown, Unavailable
+from backend.ledger import InsufficientFunds, Post, Posted
+from backend.payments import (
+    SHORT_OF_DEADLINE,
+    InsufficientBalance,
+    LedgerUnavailable,
+    PaymentAbandoned,
+    PaymentPending,
+    RiskUnavailable,
+)
+from backend.payments.aftermath import record_pending, record_posted, record_refused
+from backend.payments.claim import holder_of
+from backend.payments.parts import Parts, balance_of, risk_at_hand
+from backend.payments.records import (
+    PaymentMove,
+    PaymentRow,
+    find_payment,
+    lock_order,
+    move_order,
+    move_payment,
+)
+from backend.payments.rules import check_payable
+from backend.risk import Authorize
+from backend.verdict import SignedVerdict
+
+GIVE_BACK = "payments.give_back"
+RESUME = "payments.resume"
+
+_log = structlog.get_logger(__name__)
+
+
+class Driver:
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def authorize(self, row: PaymentRow, proof: Authorize) -> PaymentRow:
+        """created → authorized, or → refused. Refuses: RiskUnavailable (try again with the same
+        id), and as `check_payable` if the order was lost meanwhile; that is the payment's end."""
+        try:
+            with risk_at_hand():
+                verdict = await self._parts.risk.authorize(proof)
+        except RiskUnavailable:
+            await self.let_go(row)
+            raise
+        except DomainError as refusal:
+            return await self.refuse(row, refusal, used_limits=True)
+        try:
+            return await self._keep(row, verdict)
+        except DomainError as refusal:
+            # Whoever asks again later is not to hear "busy" of an order that has been paid since.
+            kept = PaymentAbandoned() if refusal.retryable else refusal
+            await self.refuse(row, kept, used_limits=True)
+            raise
+
+    async def settle(self, row: PaymentRow) -> PaymentRow:
+        """authorized → posted. Refuses: why it was refused, PaymentPending."""
+        if row.status == "authorized":
+            try:
+                row = await self.post(row)
+            except PaymentPending:
+                await self._pend(row)
+                raise
+        if row.status == "refused":
+            raise row.why_refused()
+        return row
+
+    async def post(self, row: PaymentRow) -> PaymentRow:
+        """Posted or refused; safe to repeat with the same posting. Refuses: PaymentPending."""
+        posting = row.asked().posting
+        try:
+            posted = await self._parts.ledger.post(Post(posting, row.leave()))
+        except (Unavailable, OutcomeUnknown):
+            # Not even "could not be reached" is the end: the verdict is stored, and whoever drives
+            # this payment on will post it while the verdict lives.
+            raise PaymentPending() from None
+        except DomainError as refusal:
+            return await self.refuse(row, await self._as_seen(row, refusal))
+        return await self.finish(row, posted)
+
+    async def finish(self, row: PaymentRow, posted: Posted) -> PaymentRow:
+        """The new state and everything that follows from it, in one transaction."""
+        now = self._parts.clock.now()
+        async with TX.transaction():
+            order = await lock_order(row.order_id)
+            move = PaymentMove(
+                leaves="authorized",
+                enters="posted",
+                posted_at=posted.posted_at,
+                journal_seq=posted.journal_seq,
+            )
+            moved = await move_payment(row.payment_id, move)
+            if moved is not None:
+                await move_order(order, "paid", payment_id=row.payment_id, paid_at=now)
+                await record_posted(self._parts, moved)
+        return moved or await _current(row)
+
+    async def refuse(
+        self, row: PaymentRow, refusal: DomainError, *, used_limits: bool = False
+    ) -> PaymentRow:
+        """Refused for good, the order is open again, and used limits are given back."""
+        used_limits = used_limits or row.status == "authorized"
+        async with TX.transaction():
+            order = await lock_order(row.order_id)
+            move = PaymentMove(leaves=row.status, enters="refused", refusal=refusal)
+            moved = await move_payment(row.payment_id, move)
+            if moved is not None:
+                if order.status == "paying" and order.payment_id == row.payment_id:
+                    await move_order(order, "open")
+                await record_refused(self._parts, moved)
+                if used_limits:
+                    await jobs.enqueue(GIVE_BACK, row.payment_id)
+        if moved is None:
+            return await _current(row)
+        _log.info("payment_refused", payment_id=row.payment_id, code=refusal.code)
+        if used_limits:
+            # At once, because the payer may try again at once; the job is for when this fails.
+            with suppress(RiskUnavailable):
+                await self.give_back(row.payment_id)
+        return moved
+
+    async def give_back(self, payment_id: str) -> None:
+        """Refuses: RiskUnavailable."""
+        row = await find_payment(payment_id)
+        if row is None or row.status != "refused":
+            return
+        with risk_at_hand():
+            await self._parts.risk.release(payment_id)
+
+    async def let_go(self, row: PaymentRow) -> None:
+        """Nothing was decided: the order is free, the payment may be tried again while it lives."""
+        async with TX.transaction():
+            order = await lock_order(row.order_id)
+            move = PaymentMove(leaves="created", enters="created", deadline_at=order.expires_at)
+            moved = await move_payment(row.payment_id, move)
+            if moved is None or order.payment_id != row.payment_id or order.status != "paying":
+                return
+            await move_order(order, "open")
+            await self._parts.events.record(f"order:{order.order_id}", "order_open", order.order_id)
+
+    async def _keep(self, row: PaymentRow, verdict: SignedVerdict) -> PaymentRow:
+        """Store the verdict if the order is still ours to pay."""
+        now = self._parts.clock.now()
+        deadline = now + SHORT_OF_DEADLINE
+        async with TX.transaction():
+            order = await lock_order(row.order_id)
+            known = await find_payment(row.payment_id)
+            assert known is not None, "payments are never deleted"
+            if known.status != "created":
+                return known
+            check_payable(order, await holder_of(order), row.payer_id, row.payment_id, now)
+            move = PaymentMove(
+                leaves="created", enters="authorized", verdict=verdict, deadline_at=deadline
+            )
+            moved = await move_payment(row.payment_id, move)
+            await move_order(order, "paying", payment_id=row.payment_id, claimed_until=deadline)
+        assert moved is not None, "the order's lock keeps its payments still"
+        return moved
+
+    async def _pend(self, row: PaymentRow) -> None:
+        """The payer sees it pending; a job finds out."""
+        async with TX.transaction():
+            await lock_order(row.order_id)
+            current = await _current(row)
+            if current.status == "authorized":
+                await record_pending(self._parts, current)
+                await jobs.enqueue(RESUME, row.payment_id)
+        _log.warning("payment_pending", payment_id=row.payment_id, at_ms=to_ms(row.created_at))
+
+    async def _as_seen(self, row: PaymentRow, refusal: DomainError) -> DomainError:
+        """The ledger's word in the words of paying."""
+        if not isinstance(refusal, InsufficientFunds):
+            return refusal
+        missing = row.amount_fen
+        with suppress(LedgerUnavailable):
+            balance = await balance_of(self._parts.ledger, row.asked().source)
+            missing = max(row.amount_fen - balance.available_fen, 1)
+        return InsufficientBalance(short_fen=missing)
+
+
+async def _current(row: PaymentRow) -> PaymentRow:
+    current = await find_payment(row.payment_id)
+    assert current is not None, "payments are never deleted"
+    return current

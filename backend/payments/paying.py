@@ -1,0 +1,158 @@
+"""Paying an order: what it takes, starting, confirming."""
+
+from backend.errors import BadRequest, DomainError, IdReused, NotFound
+from backend.ids import is_id
+from backend.payments import (
+    SHORT_OF_DEADLINE,
+    Confirm,
+    InsufficientBalance,
+    Payment,
+    Quote,
+    RiskUnavailable,
+    Started,
+    StartPayment,
+)
+from backend.payments.claim import claim, holder_of
+from backend.payments.driver import Driver
+from backend.payments.intents import new_payment, person_account, shop_account
+from backend.payments.orders import order_as_seen
+from backend.payments.parts import Parts, balance_of, ledger_at_hand, risk_at_hand
+from backend.payments.records import OrderRow, PaymentRow, find_order, find_payment
+from backend.payments.rules import CLAIM_LIFE, check_amount, check_payable
+from backend.risk import Assess, Authorize, PayeeFrozen, Prepare, Requirement
+
+
+class Paying:
+    def __init__(self, parts: Parts, driver: Driver) -> None:
+        self._parts, self._driver = parts, driver
+
+    async def quote(self, order_id: str, payer_id: str, device_secret: str) -> Quote:
+        order = await _order(order_id)
+        now = self._parts.clock.now()
+        check_payable(order, await holder_of(order), payer_id, "", now)
+        with risk_at_hand():
+            requirement = await self._parts.risk.assess(
+                Assess(
+                    payer_id=payer_id,
+                    payee_id=order.shop_id,
+                    amount_fen=order.amount_fen,
+                    code="dynamic",
+                    device_secret=device_secret,
+                )
+            )
+        balance = await balance_of(self._parts.ledger, person_account(payer_id))
+        return Quote(
+            order=order_as_seen(order, now),
+            requirement=requirement,
+            balance=balance,
+            short_fen=max(order.amount_fen - balance.available_fen, 0),
+        )
+
+    async def start(self, start: StartPayment) -> Started:
+        self._check_form(start)
+        order = await _order(start.order_id)
+        row = await find_payment(start.payment_id)
+        if row is not None and not _same(row, start):
+            raise IdReused()
+        if row is not None and row.status != "created":
+            return Started(payment=as_seen(await self._driver.settle(row)), requirement=None)
+        await self._check(order, start)
+        row = await claim(
+            row or await self._new(order, start), SHORT_OF_DEADLINE, self._parts.clock
+        )
+        if row.status != "created":
+            return Started(payment=as_seen(await self._driver.settle(row)), requirement=None)
+        return await self._go_on(row, start)
+
+    async def confirm(self, confirm: Confirm) -> Payment:
+        row = await find_payment(confirm.payment_id)
+        if row is None or row.payer_id != confirm.payer_id:
+            raise NotFound()
+        if row.status == "created":
+            row = await claim(row, SHORT_OF_DEADLINE, self._parts.clock)
+        if row.status == "created":
+            proof = Authorize(
+                intent_id=confirm.payment_id,
+                device_secret=confirm.device_secret,
+                ceremony_id=confirm.ceremony_id,
+                response_json=confirm.response_json,
+            )
+            row = await self._driver.authorize(row, proof)
+        return as_seen(await self._driver.settle(row))
+
+    def _check_form(self, start: StartPayment) -> None:
+        if not is_id(start.payment_id, "pay"):
+            raise BadRequest()
+        if start.event_at is not None and not (
+            self._parts.history and start.event_at <= self._parts.clock.now()
+        ):
+            raise BadRequest()
+
+    async def _check(self, order: OrderRow, start: StartPayment) -> None:
+        """Everything that can be refused before anything is stored."""
+        now = self._parts.clock.now()
+        check_payable(order, await holder_of(order), start.payer_id, start.payment_id, now)
+        check_amount(order, start.amount_fen)
+        payer, shop = person_account(start.payer_id), shop_account(order.shop_id)
+        with ledger_at_hand():
+            balances = await self._parts.ledger.balances((payer, shop))
+        found = {balance.account_id: balance for balance in balances}
+        if shop in found and found[shop].frozen:
+            raise PayeeFrozen()
+        available = found[payer].available_fen if payer in found else 0
+        if available < order.amount_fen:
+            raise InsufficientBalance(short_fen=order.amount_fen - available)
+
+    async def _new(self, order: OrderRow, start: StartPayment) -> PaymentRow:
+        payer = await self._parts.identity.person(start.payer_id)
+        now = self._parts.clock.now()
+        return new_payment(order, start, payer.display_name, now, now + SHORT_OF_DEADLINE)
+
+    async def _go_on(self, row: PaymentRow, start: StartPayment) -> Started:
+        try:
+            requirement = await self._prepare(row, start)
+        except RiskUnavailable:
+            await self._driver.let_go(row)
+            raise
+        except DomainError as refusal:
+            # Refused for good, unless the same call in another tab has gone on meanwhile.
+            ended = await self._driver.settle(await self._driver.refuse(row, refusal))
+            return Started(payment=as_seen(ended), requirement=None)
+        if requirement.takes == "passkey":
+            row = await claim(row, CLAIM_LIFE, self._parts.clock)
+        elif requirement.takes == "wait":
+            await self._driver.let_go(row)
+        else:
+            proof = Authorize(intent_id=row.payment_id, device_secret=start.device_secret)
+            row = await self._driver.authorize(row, proof)
+        if row.status == "created":
+            return Started(payment=as_seen(row), requirement=requirement)
+        return Started(payment=as_seen(await self._driver.settle(row)), requirement=None)
+
+    async def _prepare(self, row: PaymentRow, start: StartPayment) -> Requirement:
+        with risk_at_hand():
+            return await self._parts.risk.prepare(
+                Prepare(
+                    intent=row.asked(), device_secret=start.device_secret, address=start.address
+                )
+            )
+
+
+def as_seen(row: PaymentRow) -> Payment:
+    """Without what stays inside."""
+    return Payment(**{name: getattr(row, name) for name in Payment.__struct_fields__})
+
+
+async def _order(order_id: str) -> OrderRow:
+    order = await find_order(order_id)
+    if order is None:
+        raise NotFound()
+    return order
+
+
+def _same(row: PaymentRow, start: StartPayment) -> bool:
+    return (row.order_id, row.payer_id, row.amount_fen) == (
+        start.order_id,
+        start.payer_id,
+        start.amount_fen,
+    )

@@ -1,0 +1,97 @@
+"""The rule book of paying an order: pure decisions over facts that others fetched."""
+
+from datetime import datetime, timedelta, timezone
+
+import msgspec
+
+from backend.money import Fen, fen
+from backend.payments import (
+    AmountChanged,
+    OrderBusy,
+    OrderCancelled,
+    OrderExpired,
+    OrderPaid,
+    OwnShop,
+)
+from backend.payments.records import OrderRow, PaymentRow
+
+CLAIM_LIFE = timedelta(minutes=2)  # as long as a passkey ceremony lives
+SHANGHAI = timezone(timedelta(hours=8))  # no daylight saving time since 1991
+
+
+class FeeRule(msgspec.Struct, frozen=True):
+    """Hundredths of a percent of the amount, from that moment on."""
+
+    since: datetime
+    bps: int
+
+
+FEES = (FeeRule(datetime(2020, 1, 1, tzinfo=SHANGHAI), 0),)
+"""Newest last. Free for now."""
+
+
+def fee_fen(amount_fen: int, at: datetime, schedule: tuple[FeeRule, ...] = FEES) -> Fen:
+    """Half up to the fen, never above the amount."""
+    bps = next((rule.bps for rule in reversed(schedule) if rule.since <= at), 0)
+    return fen(min((amount_fen * bps + 5_000) // 10_000, amount_fen))
+
+
+def masked(name: str) -> str:
+    """A name as strangers see it."""
+    return f"*{name[1:]}"
+
+
+def expired(order: OrderRow, now: datetime) -> bool:
+    return order.status == "expired" or (order.status == "open" and order.expires_at <= now)
+
+
+def check_payable(
+    order: OrderRow, holder: PaymentRow | None, payer_id: str, payment_id: str, now: datetime
+) -> None:
+    """Whether this payment may claim the order. `holder`: the payment that has it now.
+
+    Refuses in this order: OrderPaid, OrderExpired, OrderCancelled, OrderBusy, OwnShop.
+    """
+    if order.status == "paid":
+        assert holder is not None, "a paid order names its payment"
+        raise OrderPaid(by_you="yes" if holder.payer_id == payer_id else "no")
+    if expired(order, now) or _over(order, holder, now):
+        raise OrderExpired()
+    if order.status == "cancelled":
+        raise OrderCancelled()
+    if holder is not None and _holds_on(order, holder, payer_id, payment_id, now):
+        raise OrderBusy()
+    if order.owner_id == payer_id:
+        raise OwnShop()
+
+
+def check_amount(order: OrderRow, amount_fen: int) -> None:
+    """Refuses: AmountChanged."""
+    if order.amount_fen != amount_fen:
+        raise AmountChanged()
+
+
+def takeable(order: OrderRow, holder: PaymentRow | None, now: datetime) -> bool:
+    """Whether the shop may take the order back although somebody claimed it."""
+    return holder is None or (holder.status != "authorized" and not _claimed(order, now))
+
+
+def _over(order: OrderRow, holder: PaymentRow | None, now: datetime) -> bool:
+    """Claimed but out of time. What has a verdict is left to end by itself."""
+    under_way = holder is not None and holder.status == "authorized"
+    return order.status == "paying" and order.expires_at <= now and not under_way
+
+
+def _holds_on(
+    order: OrderRow, holder: PaymentRow, payer_id: str, payment_id: str, now: datetime
+) -> bool:
+    if holder.payment_id == payment_id:
+        return False
+    if holder.status == "authorized":
+        return True
+    # A payer who came back with a new form does not stand in the own way.
+    return holder.payer_id != payer_id and _claimed(order, now)
+
+
+def _claimed(order: OrderRow, now: datetime) -> bool:
+    return order.claimed_until is not None and order.claimed_until > now
