@@ -113,11 +113,11 @@ def audit() -> None:
     settings = _settings()
     _need(settings, "books_url", "sec_url")
     logs.configure(settings, "audit")
-    findings = _connectable(import_module("backend.audit").run(settings))
-    for finding in findings:
+    report = _connectable(import_module("backend.audit").run(settings))
+    for finding in report.findings():
         click.echo(finding)
-    click.echo(f"{len(findings)} findings" if findings else "the books are in order")
-    sys.exit(1 if findings else 0)
+    click.echo(report.summary())
+    sys.exit(1 if report.findings() else 0)
 
 
 @cli.command()
