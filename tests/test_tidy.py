@@ -101,6 +101,21 @@ def test_money_is_whole_fen() -> None:
     assert found == []
 
 
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("fee_fen: float = 0", 1),
+        ("def pay(amount: float) -> None: ...", 1),
+        ("half = amount_fen / 2", 1),
+        ("share = round(rate * 3)", 1),
+        ("from decimal import Decimal; x = Decimal('1')", 1),
+        ("path = folder / name; wait_s: float = 0.5; half = amount_fen // 2", 0),
+    ],
+)
+def test_the_check_of_money_sees(code: str, count: int) -> None:
+    assert len(list(inexact(ast.parse(code)))) == count
+
+
 def inexact(module: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(module):
         match node:
@@ -130,6 +145,11 @@ def test_nothing_concurrent_or_remote_in_a_transaction() -> None:
                 if concurrent or {owner.strip("_") for owner in owners} & remote:
                     found.append(f"{name_of(path)}:{call.lineno} {ast.unparse(call.func)}")
     assert found == []
+
+
+def test_the_check_of_transactions_sees() -> None:
+    code = "async def f():\n async with TX.transaction():\n  await asyncio.gather(g())"
+    assert len(list(transactions(ast.parse(code)))) == 1
 
 
 def transactions(module: ast.Module) -> Iterator[ast.AsyncWith]:
