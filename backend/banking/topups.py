@@ -40,7 +40,7 @@ from backend.errors import DomainError, IdReused, NotFound
 from backend.risk import BankWord, BankWordInvalid
 
 SWEEP_ROUNDS = 50
-SWEEP_AT_ONCE = 8
+SWEEP_AT_ONCE = 32  # a bank that hangs must not make a round longer than half a minute
 NONCE_BYTES = 32
 
 _encode = msgspec.msgpack.Encoder().encode

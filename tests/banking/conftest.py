@@ -105,6 +105,13 @@ class World:
         self.bank = Faulty(HttpBank(settings.bank_url, timeout_s=BANK_TIMEOUT_S))
         self.bills = BillsService()
         self.events = Faulty(EventsService(settings.tx_url))
+        self.http = aiohttp.ClientSession()
+        self.heard: list[str] = []
+        self.deaf = False
+        self.banking = self.rebuild()
+
+    def rebuild(self) -> BankingService:
+        """As after a restart, or with another bank."""
         self.banking = BankingService(
             bank=cast(BankGateway, self.bank),
             ledger=cast(Ledger, self.ledger),
@@ -112,12 +119,10 @@ class World:
             bills=self.bills,
             events=cast(Events, self.events),
             clock=self.clock,
-            bank_keys=Path(settings.bank_keys),
+            bank_keys=Path(self.settings.bank_keys),
             history=True,
         )
-        self.http = aiohttp.ClientSession()
-        self.heard: list[str] = []
-        self.deaf = False
+        return self.banking
 
     # -- the bank's side ------------------------------------------------------------------------
 
