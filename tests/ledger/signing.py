@@ -1,10 +1,10 @@
 """Verdicts for tests: what the security system would sign, signed in trees as it does."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from backend import keys, merkle
+from backend.clock import Clock, SystemClock, to_ms
 from backend.ids import new
 from backend.keys import FileSigner
 from backend.ledger import Post
@@ -16,9 +16,13 @@ from backend.verdict import VERDICT_LIFE_MS, SignedVerdict, Verdict, leaf, root_
 class Authority:
     """Signs anything. Its public key is published where the ledger looks."""
 
-    def __init__(self, settings: Settings, name: str = "verdict") -> None:
-        self.signer = FileSigner(Path(settings.keys_dir), name)
-        keys.publish(Path(settings.verdict_keys), self.signer)
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, *, published: bool = True
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self.signer = FileSigner(Path(settings.keys_dir), "verdict" if published else "stranger")
+        if published:
+            keys.publish(Path(settings.verdict_keys), self.signer)
 
     def allow(
         self,
@@ -28,7 +32,7 @@ class Authority:
         decision: str = "allow",
         life_ms: int = VERDICT_LIFE_MS,
     ) -> SignedVerdict:
-        now = int(time.time() * 1000)
+        now = to_ms(self._clock.now())
         verdict = Verdict(
             verdict_id or new("ver"), bytes(32), posting_hash(posting), decision, "A", 1, now,
             now + life_ms,
@@ -45,7 +49,7 @@ class Authority:
 
     def posts(self, postings: Sequence[Posting]) -> list[Post]:
         """Each with its verdict, all under one signature."""
-        now = int(time.time() * 1000)
+        now = to_ms(self._clock.now())
         verdicts = [
             Verdict(new("ver"), bytes(32), posting_hash(p), "allow", "A", 1, now, now + 60_000)
             for p in postings
