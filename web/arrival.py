@@ -10,6 +10,8 @@ from web.http import WebRequest
 from web.render import page
 from web.security import cookies
 
+WHOLE_PAGES = frozenset({"document", "empty"})  # the latter when a service worker forwards it
+
 
 class ArrivalMiddleware(ASGIMiddleware):
     exclude_opt_key = "asset"
@@ -28,7 +30,7 @@ def _from_elsewhere(request: WebRequest) -> bool:
         request.method == "GET"
         and request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
         and request.headers.get("sec-fetch-mode") == "navigate"
-        and request.headers.get("sec-fetch-dest", "document") == "document"
+        and request.headers.get("sec-fetch-dest", "document") in WHOLE_PAGES
         and cookies.SESSION not in request.cookies
     )
 

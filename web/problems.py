@@ -116,7 +116,7 @@ def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[A
         _log.warning("foreign_request", reason=error.detail, route=_route(web))
     headers = {"Retry-After": str(WINDOW_S)} if status_code == 429 else {}
     if status_code == 405:
-        headers["Allow"] = (error.headers or {}).get("Allow", "GET, HEAD")
+        headers["Allow"] = ", ".join(sorted(_methods(web)))
     return _plain(web, status_code, headers)
 
 
@@ -167,6 +167,13 @@ def _to_sign_in(request: WebRequest) -> Response[Any]:
 def _retarget(request: WebRequest) -> dict[str, str]:
     """A failed part takes the place of the whole content: it would make no sense inside a row."""
     return {"HX-Retarget": "#main", "HX-Reswap": "innerHTML"} if request.is_partial else {}
+
+
+def _methods(request: WebRequest) -> set[str]:
+    """What the address does take."""
+    template = request.scope.get("path_template")
+    found = (route for route in request.app.routes if route.path_format == template)
+    return {method for route in found for method in getattr(route, "methods", ())}
 
 
 def _route(request: WebRequest) -> str:

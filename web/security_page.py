@@ -5,6 +5,7 @@ from litestar.di import NamedDependency
 
 from backend.identity import Person
 from backend.services import Services
+from web import phones
 from web.http import WebRequest
 from web.render import page
 from web.session import Visit
@@ -22,6 +23,7 @@ async def show(
     return page(
         request,
         "security/page.html",
+        phone=phones.masked(person.phone),
         devices=devices,
         has_passkey=any(device.passkey for device in devices),
         sessions=await services.identity.sessions(person.person_id),

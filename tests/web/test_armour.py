@@ -250,14 +250,16 @@ async def test_the_signed_out_are_led_to_the_door(browser: Browser) -> None:
     assert (part.status_code, part.headers["hx-redirect"]) == (200, "/sign-in?next=/limits")
 
 
-async def test_arrivals_from_elsewhere_go_round_once(signed_up: SignedUp) -> None:
+@pytest.mark.parametrize("dest", ["document", "empty"])  # empty: through a service worker
+async def test_arrivals_from_elsewhere_go_round_once(signed_up: SignedUp, dest: str) -> None:
     browser, _ = await signed_up()
     kept = browser.client.cookies[cookies.SESSION]
     browser.client.cookies.delete(cookies.SESSION)  # SameSite=Strict: it stays behind
-    arrival = await browser.open("/limits", Sec_Fetch_Site="cross-site")
+    from_elsewhere = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Dest": dest}
+    arrival = await browser.open("/limits", **from_elsewhere)
     assert arrival.status_code == 200
     assert 'content="0;url=http://localhost:8000/limits"' in arrival.text
-    tricky = await browser.open("//evil.example/x", Sec_Fetch_Site="cross-site")
+    tricky = await browser.open("//evil.example/x", **from_elsewhere)
     assert "url=//" not in tricky.text
     browser.client.cookies.set(cookies.SESSION, kept, domain=COOKIE_DOMAIN)
     assert (await browser.open("/limits")).url.path == "/limits"

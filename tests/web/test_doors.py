@@ -315,6 +315,9 @@ async def test_freezing_and_undoing(signed_up: SignedUp, world: World) -> None:
     assert "Your account is frozen" in browser.page.text
     await browser.ceremony("/freeze/undo", key)
     assert "Undoing was confirmed" in browser.page.text
+    await browser.send("/freeze")  # somebody else confirmed it? once more stops it
+    assert "Undoing was confirmed" not in browser.page.text
+    await browser.ceremony("/freeze/undo", key)
     world.clock.move(NEW_DEVICE_COOL_DOWN)
     await browser.open("/sign-in")
     await browser.ceremony("/sign-in", key)

@@ -101,6 +101,7 @@ async def test_names_are_shown_as_text(signed_up: SignedUp) -> None:
     for path in PRIVATE:
         page = await browser.open(path)
         assert "<b>x</b>" not in page.text
+    assert "&lt;b&gt;x&lt;/b&gt;" in (await browser.open("/security")).text
 
 
 async def test_the_first_load_is_light(signed_up: SignedUp, app: Litestar) -> None:

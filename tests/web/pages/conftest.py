@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 
 import httpx
 import msgspec
 import pytest
 
-from backend.identity import OpenSession
+from backend.identity import IDLE_LIFE, OpenSession
 from backend.merchant import Shop
 from backend.payments import Order
 from backend.sandbox import bank as sandbox_bank
@@ -27,12 +28,21 @@ class Guest(msgspec.Struct):
 
     browser: Browser
     wallet: Wallet
+    world: World
+    signed_in_at: datetime
+
+    async def awake(self) -> None:
+        """Signed in again where the clock was moved on: making a person takes half a day."""
+        if self.world.clock.now() - self.signed_in_at > IDLE_LIFE / 2:
+            self.signed_in_at = await give_session(self.browser, self.world, self.wallet)
 
     async def see(self, path: str) -> httpx.Response:
+        await self.awake()
         return await self.browser.open(path)
 
     async def part(self, path: str) -> httpx.Response:
         """The same address as htmx asks for it; the page on screen stays."""
+        await self.awake()
         before = self.browser.page
         try:
             return await self.browser.open(path, **PARTIAL)
@@ -77,13 +87,18 @@ def enter(visitor: Visitor, world: World) -> Enter:
 
 
 async def sign_in(browser: Browser, world: World, wallet: Wallet) -> Guest:
+    await world.services.identity.set_language(wallet.person_id, "en")
+    return Guest(browser, wallet, world, await give_session(browser, world, wallet))
+
+
+async def give_session(browser: Browser, world: World, wallet: Wallet) -> datetime:
     device_id = await world.services.risk.device_of(wallet.device_secret)
     opened = await world.services.identity.open_session(
         OpenSession(person_id=wallet.person_id, device_id=device_id, label="test")
     )
     browser.client.cookies.set(cookies.SESSION, opened.token)
     browser.client.cookies.set(cookies.DEVICE, wallet.device_secret)
-    return Guest(browser, wallet)
+    return world.clock.now()
 
 
 @pytest.fixture

@@ -110,6 +110,7 @@ async def test_money_in_transit_has_a_deadline_and_asks_again(guest: Guest, worl
 async def test_a_top_up_leads_back_to_the_payment(guest: Guest, world: World) -> None:
     owner = await world.person()
     order = await world.order(await world.shop(owner))
+    await guest.awake()
     here = code_path(order)
     await guest.see(f"/topups/new?amount=23.00&return_to={here}")
     assert f"/cards/new?return_to={here}" in guest.browser.page.text

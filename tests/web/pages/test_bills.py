@@ -80,7 +80,7 @@ async def test_a_bill_is_a_part_beside_the_list(enter: Enter, world: World) -> N
 
 
 async def test_both_sides_have_both_numbers(enter: Enter, till: Till) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     await payer.see(code_path(order))
     await payer.tap("/payments")
     payment_id = payer.browser.page.url.path.removeprefix("/payments/")

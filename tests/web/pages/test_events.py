@@ -1,7 +1,7 @@
 """The live stream: own topics only, resumes, says only that something changed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import msgspec
@@ -12,19 +12,19 @@ from tests.web.pages.test_till import pay
 from web.events import _messages
 
 
-async def listen(till: Till, topic: str, after: int | None) -> AsyncIterator[str]:
+async def listen(till: Till, topic: str, after: int | None) -> AsyncGenerator[str, None]:
     async with aclosing(_messages(till.world.services.events, (topic,), after)) as stream:
         async for message in stream:
             yield message.encode().decode()
 
 
 async def test_an_order_is_announced_when_it_is_paid(till: Till, enter: Enter) -> None:
-    order = await till.order()
+    payer, order = await enter(balance=100_00), await till.order()
     async with aclosing(listen(till, f"order:{order.order_id}", None)) as stream:
         assert "event: listening" in await anext(stream)
         waiting = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0.5)
-        await pay(await enter(balance=100_00), code_path(order))
+        await pay(payer, code_path(order))
         said = await asyncio.wait_for(waiting, 20)
     assert "event: changed" in said
     data = said.split("data: ")[1].splitlines()[0]

@@ -1,10 +1,10 @@
 """From the address in the shop's code to the result, with and without htmx."""
 
 import json
+import re
 
-from backend.payments import Order
-from tests.web.browser import Browser
-from tests.web.pages.conftest import Enter, Guest, Till, code_path
+from tests.web.browser import NAVIGATION, Browser
+from tests.web.pages.conftest import Enter, Till, code_path
 from tests.world import World
 
 
@@ -25,10 +25,11 @@ async def test_printed_codes_are_upper_case(enter: Enter, till: Till) -> None:
 
 
 async def test_one_tap_pays_once(enter: Enter, till: Till, world: World) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     page = await payer.see(code_path(order))
     assert "23<" in page.text
-    first = await payer.browser.client.post(**_raw(payer, "/payments"))
+    fields = payer.browser.form("/payments").fields
+    first = await payer.browser.client.post("/payments", data=fields, headers=NAVIGATION)
     again = await payer.tap("/payments")  # the same form: a double click, or back and once more
     assert first.status_code == 303
     assert again.url.path == first.headers["location"]
@@ -37,7 +38,7 @@ async def test_one_tap_pays_once(enter: Enter, till: Till, world: World) -> None
 
 
 async def test_htmx_gets_the_result_and_its_address(enter: Enter, till: Till) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     await payer.see(code_path(order))
     answer = await payer.tap_htmx("/payments")
     assert answer.status_code == 200
@@ -50,7 +51,7 @@ async def test_htmx_gets_the_result_and_its_address(enter: Enter, till: Till) ->
 async def test_a_large_payment_takes_the_passkey_in_one_tap(
     enter: Enter, till: Till, world: World
 ) -> None:
-    order, payer = await till.order(800_00), await enter(balance=1000_00)
+    payer, order = await enter(balance=1000_00), await till.order(800_00)
     page = await payer.see(code_path(order))
     action = _passkey_action(page.text)
     answer = await payer.browser.ceremony(action, payer.wallet.passkey)
@@ -59,7 +60,7 @@ async def test_a_large_payment_takes_the_passkey_in_one_tap(
 
 
 async def test_a_wrong_passkey_pays_nothing(enter: Enter, till: Till, world: World) -> None:
-    order, payer = await till.order(800_00), await enter(balance=1000_00)
+    payer, order = await enter(balance=1000_00), await till.order(800_00)
     page = await payer.see(code_path(order))
     payer.wallet.passkey.user_verified = False
     answer = await payer.browser.ceremony(_passkey_action(page.text), payer.wallet.passkey)
@@ -72,7 +73,7 @@ async def test_a_wrong_passkey_pays_nothing(enter: Enter, till: Till, world: Wor
 async def test_a_refused_start_of_a_ceremony_is_said_beside_the_button(
     enter: Enter, till: Till, world: World
 ) -> None:
-    order, payer = await till.order(800_00), await enter(balance=1000_00)
+    payer, order = await enter(balance=1000_00), await till.order(800_00)
     page = await payer.see(code_path(order))
     form = payer.browser.form(_passkey_action(page.text))
     world.risk.down = True
@@ -82,7 +83,7 @@ async def test_a_refused_start_of_a_ceremony_is_said_beside_the_button(
 
 
 async def test_an_altered_amount_is_refused(enter: Enter, till: Till, world: World) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     await payer.see(code_path(order))
     answer = await payer.tap("/payments", {"amount_fen": "1"})
     assert answer.status_code == 409  # amount_changed
@@ -90,7 +91,7 @@ async def test_an_altered_amount_is_refused(enter: Enter, till: Till, world: Wor
 
 
 async def test_a_tampered_form_is_no_payment(enter: Enter, till: Till) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     for wrong in (
         {"payment_id": "x"},
         {"order_id": "x"},
@@ -102,14 +103,13 @@ async def test_a_tampered_form_is_no_payment(enter: Enter, till: Till) -> None:
 
 
 async def test_what_is_not_yours_is_not_found(enter: Enter, till: Till) -> None:
-    payment_id = await paid(enter, till, await till.order())
-    stranger = await enter()
+    payment_id, stranger = await paid(enter, till), await enter()
     assert (await stranger.see(f"/payments/{payment_id}")).status_code == 404
     assert (await stranger.see(f"/bills/{payment_id}")).status_code == 404
 
 
 async def test_the_shop_has_it_as_a_bill(enter: Enter, till: Till) -> None:
-    payment_id = await paid(enter, till, await till.order())
+    payment_id = await paid(enter, till)
     answer = await till.owner.see(f"/payments/{payment_id}")
     assert answer.url.path == f"/bills/{payment_id}"
     assert "+¥" in answer.text
@@ -118,7 +118,7 @@ async def test_the_shop_has_it_as_a_bill(enter: Enter, till: Till) -> None:
 async def test_a_lost_answer_is_pending_with_a_deadline(
     enter: Enter, till: Till, world: World
 ) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     await payer.see(code_path(order))
     payment_id = payer.browser.form("/payments").fields["payment_id"]
     world.ledger.lost.add("post")
@@ -135,18 +135,16 @@ async def test_a_lost_answer_is_pending_with_a_deadline(
     assert "Paid" in (await payer.see(f"/payments/{payment_id}")).text
 
 
-async def paid(enter: Enter, till: Till, order: Order) -> str:
-    """The id of the payment that a new person has made."""
-    payer = await enter(balance=order.amount_fen)
+async def paid(enter: Enter, till: Till) -> str:
+    """The id of a payment that a new person has made."""
+    payer = await enter(balance=100_00)
+    order = await till.order()
     await payer.see(code_path(order))
     await payer.tap("/payments")
     return payer.browser.page.url.path.removeprefix("/payments/")
 
 
 def _passkey_action(html: str) -> str:
-    return html.split('action="/payments/pay_')[1].split('"')[0].join(("/payments/pay_", ""))
-
-
-def _raw(guest: Guest, action: str) -> dict[str, object]:
-    fields = guest.browser.form(action).fields
-    return {"url": action, "data": fields, "headers": {"Sec-Fetch-Site": "same-origin"}}
+    found = re.search(r'action="(/payments/pay_\w+/confirmation)"', html)
+    assert found
+    return found[1]

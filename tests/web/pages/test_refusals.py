@@ -11,7 +11,7 @@ NOTHING_MOVED = "No money has moved."
 
 
 async def test_expired(enter: Enter, till: Till, world: World) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     world.clock.move(timedelta(minutes=14))
     assert "data-until" in (await payer.see(code_path(order))).text
     world.clock.at = order.expires_at + timedelta(seconds=1)
@@ -21,19 +21,20 @@ async def test_expired(enter: Enter, till: Till, world: World) -> None:
 
 
 async def test_paid_by_you_and_by_somebody_else(enter: Enter, till: Till) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    other = await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     await payer.see(code_path(order))
     await payer.tap("/payments")
     mine = await payer.see(code_path(order))
     assert mine.status_code == 409
     assert "/bills/pay_" in mine.text
-    theirs = await (await enter(balance=100_00)).see(code_path(order))
+    theirs = await other.see(code_path(order))
     assert theirs.status_code == 409
     assert "/bills/pay_" not in theirs.text
 
 
 async def test_cancelled(enter: Enter, till: Till) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     await till.owner.see(f"/orders/{order.order_id}")
     await till.owner.tap(f"/orders/{order.order_id}/cancellation")
     answer = await payer.see(code_path(order))
@@ -49,7 +50,7 @@ async def test_ones_own_shop(till: Till, world: World) -> None:
 
 
 async def test_a_frozen_shop(enter: Enter, till: Till, world: World) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     await world.services.risk.freeze(till.owner.wallet.person_id, till.owner.wallet.device_secret)
     answer = await payer.see(code_path(order))
     assert answer.status_code == 403
@@ -57,7 +58,7 @@ async def test_a_frozen_shop(enter: Enter, till: Till, world: World) -> None:
 
 
 async def test_a_frozen_payer_is_led_to_security(enter: Enter, till: Till, world: World) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     await world.services.risk.freeze(payer.wallet.person_id, payer.wallet.device_secret)
     answer = await payer.see(code_path(order))
     assert answer.status_code == 403
@@ -65,7 +66,7 @@ async def test_a_frozen_payer_is_led_to_security(enter: Enter, till: Till, world
 
 
 async def test_too_little_money_leads_to_a_top_up_and_back(enter: Enter, till: Till) -> None:
-    order, payer = await till.order(), await enter(balance=10_00)
+    payer, order = await enter(balance=10_00), await till.order()
     answer = await payer.see(code_path(order))
     assert answer.status_code == 200
     assert f"/topups/new?amount=13.00&amp;return_to={code_path(order)}" in answer.text
@@ -74,8 +75,8 @@ async def test_too_little_money_leads_to_a_top_up_and_back(enter: Enter, till: T
 
 async def test_money_that_went_meanwhile(enter: Enter, till: Till, world: World) -> None:
     """Two tabs, money for one: the second tab's tap is refused, in its own words."""
-    first, second = await till.order(), await till.order()
     payer = await enter(balance=30_00)
+    first, second = await till.order(), await till.order()
     await payer.see(code_path(second))
     other_tab = payer.browser.page
     await payer.see(code_path(first))
@@ -88,7 +89,7 @@ async def test_money_that_went_meanwhile(enter: Enter, till: Till, world: World)
 
 
 async def test_the_security_system_is_away(enter: Enter, till: Till, world: World) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     await payer.see(code_path(order))
     shown = payer.browser.page
     world.risk.down = True

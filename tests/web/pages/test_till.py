@@ -63,10 +63,10 @@ async def test_amounts_that_are_none(till: Till, amount: str) -> None:
 
 
 async def test_the_till_turns_to_paid_by_itself(till: Till, enter: Enter) -> None:
-    order = await till.order()
+    payer, order = await enter(balance=100_00), await till.order()
     path = f"/orders/{order.order_id}"
     assert (await till.owner.part(f"{path}?seen=open")).status_code == 204
-    await pay(await enter(balance=100_00), code_path(order))
+    await pay(payer, code_path(order))
     turned = await till.owner.part(f"{path}?seen=open")
     assert turned.status_code == 200
     assert "data-chime=" in turned.text
@@ -75,22 +75,22 @@ async def test_the_till_turns_to_paid_by_itself(till: Till, enter: Enter) -> Non
 
 
 async def test_a_customer_who_was_faster_than_the_cancellation(till: Till, enter: Enter) -> None:
-    order = await till.order()
+    payer, order = await enter(balance=100_00), await till.order()
     await till.owner.see(f"/orders/{order.order_id}")
-    await pay(await enter(balance=100_00), code_path(order))
+    await pay(payer, code_path(order))
     answer = await till.owner.tap(f"/orders/{order.order_id}/cancellation")
     assert "Received" in answer.text
 
 
 async def test_other_shops_orders_are_not_found(till: Till, enter: Enter) -> None:
-    order = await till.order()
-    stranger = await enter()
+    stranger, order = await enter(), await till.order()
     assert (await stranger.see(f"/orders/{order.order_id}")).status_code == 404
 
 
 async def test_the_dashboard_counts_today(till: Till, enter: Enter) -> None:
+    payer = await enter(balance=100_00)
     for amount in (23_00, 7_00):
-        await pay(await enter(balance=100_00), code_path(await till.order(amount)))
+        await pay(payer, code_path(await till.order(amount)))
     text = (await till.owner.see("/shop")).text
     assert "¥30.00" in text  # the chart's description and table
     assert "¥15.00 on average" in text
@@ -100,7 +100,7 @@ async def test_the_dashboard_counts_today(till: Till, enter: Enter) -> None:
 
 
 async def test_a_code_can_be_typed(till: Till, enter: Enter) -> None:
-    order, payer = await till.order(), await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     code = code_path(order).removeprefix("/o/")
     origin = till.world.settings.public_origin
     spaced = " ".join((code[:5], code[5:10], code[10:])).upper()
