@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from backend.banking import TRANSIT_LIFE, StartTopUp
+from backend.banking import TRANSIT_LIFE, BankUnavailable, StartTopUp
 from backend.banking.rules import arrival
 from backend.errors import OutcomeUnknown, Unavailable
 from backend.ledger import AccountFrozen, Post
@@ -228,4 +228,23 @@ async def test_what_risk_refuses_until_the_deadline_goes_back(world: World) -> N
     await world.banking.bank_said(world.word(**msgspec.structs.asdict(start)))
     await world.sweep()
     assert await world.wallet(start) == 0
+    await world.check_books(start.person_id)
+
+
+async def test_an_asker_that_overslept_does_not_refuse_what_was_asked_meanwhile(
+    world: World,
+) -> None:
+    """It finds no connection, but the sweeper had one while it slept."""
+    world.deaf = True
+    start = await world.order("0006")
+    debit = world.bank._inner.debit
+
+    async def overslept(*args: object) -> object:
+        world.bank._inner.debit = debit
+        await world.sweep()
+        raise BankUnavailable()
+
+    world.bank._inner.debit = overslept
+    assert (await world.banking.top_up(start)).status == "pending"
+    await world.until(start, "posted")
     await world.check_books(start.person_id)
