@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -18,13 +19,17 @@ SHUTDOWN_S = 1.0  # some of our answers hang on purpose; a stop doesn't wait for
 
 Stop = Callable[[], Awaitable[None]]
 
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
+
 _pages = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
 )
 _pages.filters["yuan"] = yuan
-_pages.filters["time"] = lambda at_ms: from_ms(at_ms).strftime("%Y-%m-%d %H:%M:%S UTC")
+_pages.filters["time"] = lambda at_ms: (
+    from_ms(at_ms).astimezone(_SHANGHAI).strftime("%Y-%m-%d %H:%M:%S UTC+8")
+)
 
 
 async def listen(app: web.Application, url: str) -> Stop:
