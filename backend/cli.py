@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Collection
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import asyncpg
@@ -13,21 +14,21 @@ import click
 import msgspec
 import uvloop
 
-from backend import logs, roles, supervisor
+from backend import logs, roles
 from backend import settings as settings_module
-from backend.ledger import Ledger
 from backend.migrate import MigrationFailed, migrate
 from backend.postgres import PostgresError
 from backend.settings import Settings, SettingsError
-from backend.supervisor import UpError
-from backend.supervisor.probes import answers_ping
+from backend.supervisor import home
+from backend.supervisor.errors import UpError
 
 SMS_OFFSET, BANK_OFFSET = 3, 4  # of the sandboxes' ports from the wallet's, as in the defaults
 DATABASE_PATIENCE_S = 60
 NEIGHBOUR_TRIES = 200  # 10 s and more
+PROBES = "backend.supervisor.probes"
 NEEDS_LEDGER = ("bff", "worker", "demo")
 
-# Where each part's `run(settings)` is. Loaded when it is needed: no part carries another's code.
+# Where each part's `run(settings)` is.
 PARTS = {
     "risk": "backend.risk.process",
     "ledger": "backend.ledger.process",
@@ -65,7 +66,7 @@ def cli() -> None:
 def up(demo: bool, port: int | None, data_dir: str | None) -> None:
     """Start both systems here and watch over them until Ctrl-C."""
     settings = _with_options(settings_module.load(), demo, port, data_dir)
-    supervisor.up(settings, click.echo)
+    _loaded("backend.supervisor.run").up(settings, click.echo)
 
 
 @cli.command()
@@ -97,7 +98,7 @@ def roles_command() -> None:
     input. Names and passwords of the roles are those in YIPAY_*_URL.
     """
     settings = settings_module.load()
-    for system, names in supervisor.URLS.items():
+    for system, names in home.URLS.items():
         _need(settings, *names)
         admin_url = sys.stdin.readline().strip()
         if not admin_url:
@@ -113,7 +114,7 @@ def audit() -> None:
     settings = _settings()
     _need(settings, "books_url", "sec_url")
     logs.configure(settings, "audit")
-    report = _connectable(import_module("backend.audit").run(settings))
+    report = _connectable(_loaded("backend.audit").run(settings))
     for finding in report.findings():
         click.echo(finding)
     click.echo(report.summary())
@@ -127,7 +128,12 @@ def demo() -> None:
     logs.configure(settings, "demo")
     if not settings.demo:
         raise SettingsError("YIPAY_DEMO: expected true, demo people exist in demo mode only")
-    _connectable(import_module("backend.demo").seed(settings))
+    _connectable(_loaded("backend.demo").seed(settings))
+
+
+def _loaded(module: str) -> ModuleType:
+    """Every part starts through this file: what only one command needs is not imported above."""
+    return import_module(module)
 
 
 def _with_options(
@@ -153,7 +159,7 @@ def _with_options(
 def _settings(names: Collection[str] | None = None) -> Settings:
     """From the environment; where that says nothing, from the data folder of `yipay up`."""
     settings = settings_module.load()
-    return supervisor.completed(settings, supervisor.find(settings), names)
+    return home.completed(settings, home.find(settings), names)
 
 
 def _need(settings: Settings, *names: str) -> None:
@@ -163,9 +169,9 @@ def _need(settings: Settings, *names: str) -> None:
 
 
 def _run_part(part: str) -> None:
-    settings = _settings(supervisor.KNOWS[part])
+    settings = _settings(home.KNOWS[part])
     logs.configure(settings, part)
-    run = import_module(PARTS[part]).run
+    run = _loaded(PARTS[part]).run
 
     async def start() -> None:
         await _databases(settings, part)
@@ -205,7 +211,7 @@ async def _databases(settings: Settings, part: str) -> None:
     """Wait until the part's databases take connections: they may start at the same time."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + DATABASE_PATIENCE_S
-    for name in supervisor.KNOWS[part]:
+    for name in home.KNOWS[part]:
         _need(settings, name)
         while (reason := await _unreachable(getattr(settings, name))) is not None:
             if loop.time() > deadline:
@@ -215,8 +221,11 @@ async def _databases(settings: Settings, part: str) -> None:
 
 async def _neighbours(settings: Settings, part: str) -> None:
     """Parts start at the same time; who comes too late is missed, but does not stop the start."""
-    for _ in range(NEIGHBOUR_TRIES if part in NEEDS_LEDGER else 0):
-        if await answers_ping(Ledger, settings.ledger_rpc, settings):
+    if part not in NEEDS_LEDGER:
+        return
+    face, answers_ping = _loaded("backend.ledger").Ledger, _loaded(PROBES).answers_ping
+    for _ in range(NEIGHBOUR_TRIES):
+        if await answers_ping(face, settings.ledger_rpc, settings):
             return
         await asyncio.sleep(0.05)
 

@@ -6,15 +6,20 @@ Piccolo finds its configuration by an environment variable, once per process: he
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
-from piccolo.apps.migrations.auto.migration_manager import MigrationManager
-from piccolo.apps.migrations.commands.forwards import run_forwards
-from piccolo.engine import engine_finder
-from piccolo.engine.postgres import PostgresEngine
 
 from backend import settings as settings_module
 from backend.settings import Settings
+
+if (
+    TYPE_CHECKING
+):  # Piccolo's migrations take half a second to import, and only a migration needs them
+    from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+
+ROOT = Path(__file__).resolve().parents[1]
 
 LOCK = 0x79697061  # "yipa"
 
@@ -31,6 +36,7 @@ def migrate(settings: Settings, systems: tuple[str, ...] = ("tx", "sec")) -> Non
         done = subprocess.run(  # noqa: S603 — ourselves, no shell
             [sys.executable, "-m", "backend.migrate", system],
             env=environment,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             check=False,
@@ -40,8 +46,12 @@ def migrate(settings: Settings, systems: tuple[str, ...] = ("tx", "sec")) -> Non
             raise MigrationFailed(f"{system}: {lines[-1] if lines else 'no output'}")
 
 
-def from_sql(app_name: str, migration_id: str, description: str, sql: str) -> MigrationManager:
+def from_sql(app_name: str, migration_id: str, description: str, sql: str) -> "MigrationManager":
     """A migration of plain SQL, many statements in one transaction."""
+    from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+    from piccolo.engine import engine_finder
+    from piccolo.engine.postgres import PostgresEngine
+
     manager = MigrationManager(
         migration_id=migration_id, app_name=app_name, description=description
     )
@@ -58,6 +68,8 @@ def from_sql(app_name: str, migration_id: str, description: str, sql: str) -> Mi
 
 
 async def _locked(url: str) -> bool:
+    from piccolo.apps.migrations.commands.forwards import run_forwards
+
     lock = await asyncpg.connect(url)
     try:
         await lock.execute("select pg_advisory_lock($1)", LOCK)

@@ -31,6 +31,16 @@ URLS = {
     },
     "sec": {"sec_url": "yipay_risk", "sec_owner_url": "yipay_sec_owner"},
 }
+# A part is told no more than it needs: the BFF has no keys, risk no way into the wallet's tables.
+KNOWS = {
+    "sms": (),
+    "bank": (),
+    "risk": ("sec_url", "books_url"),
+    "ledger": ("ledger_url",),
+    "worker": ("tx_url",),
+    "bff": ("tx_url",),
+    "demo": ("tx_url",),
+}
 MAX_SOCKET_FOLDER = 90  # bytes: the kernel allows 107 with the socket's name
 
 

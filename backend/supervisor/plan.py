@@ -13,28 +13,18 @@ from backend.ledger import Ledger
 from backend.risk import Risk
 from backend.settings import Settings
 from backend.supervisor import probes
-from backend.supervisor.home import URLS, Home
+from backend.supervisor.home import KNOWS, URLS, Home
 from backend.supervisor.parts import Part
 
-# A part is told no more than it needs: the BFF has no keys, risk no way into the wallet's tables.
-KNOWS = {
-    "sms": (),
-    "bank": (),
-    "risk": ("sec_url", "books_url"),
-    "ledger": ("ledger_url",),
-    "worker": ("tx_url",),
-    "bff": ("tx_url",),
-    "demo": ("tx_url",),
-}
 DEMO_ONLY = ("sms", "bank")
-ORDER = ("sms", "bank", "risk", "ledger", "worker", "bff")  # started so, stopped in reverse
+NAMES = ("sms", "bank", "risk", "ledger", "worker", "bff")
 
-# Stopped first: who talks to people, then who works for them, then who holds the books.
-STOP_ORDER = ("bff", "worker", "ledger", "risk", "sms", "bank")
+# Who talks to people, then who works for them, then who holds the books; each group at once.
+STOP_ORDER = (("bff",), ("worker",), ("ledger",), ("risk", "sms", "bank"))
 
 
 def parts(settings: Settings, home: Home) -> dict[str, Part]:
-    names = [name for name in ORDER if settings.demo or name not in DEMO_ONLY]
+    names = [name for name in NAMES if settings.demo or name not in DEMO_ONLY]
     return {
         name: Part(
             name=name,

@@ -124,9 +124,9 @@ class _Run:
         self._say("Ctrl-C stops everything.")
 
     async def _stop(self) -> None:
-        for name in plan.STOP_ORDER:
-            if name in self._parts:
-                await self._parts[name].stop()
+        for group in plan.STOP_ORDER:
+            started = [self._parts[name] for name in group if name in self._parts]
+            await asyncio.gather(*(keeper.stop() for keeper in started))
         await asyncio.gather(*(keeper.stop() for keeper in self._clusters.values()))
 
 
@@ -156,4 +156,3 @@ def _short(path: Path) -> str:
     with contextlib.suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)
-
