@@ -132,10 +132,10 @@ async def clone(servers: Servers) -> Settings:
 
 
 @pytest.fixture
-async def settings(servers: Servers, tmp_path: Path) -> Settings:
+async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
     """Settings of this test alone: databases, keys and sockets of its own."""
     cloned = await clone(servers)
-    return msgspec.structs.replace(
+    yield msgspec.structs.replace(
         cloned,
         data_dir=str(tmp_path),
         keys_dir=str(tmp_path / "keys"),
@@ -144,6 +144,19 @@ async def settings(servers: Servers, tmp_path: Path) -> Settings:
         ledger_rpc=f"unix:{tmp_path}/ledger.sock",
         risk_rpc=f"unix:{tmp_path}/risk.sock",
     )
+    await drop_slots(servers, cloned)
+
+
+async def drop_slots(servers: Servers, settings: Settings) -> None:
+    """An auditor's slot holds the log, and a cluster has ten of them: it ends with its test."""
+    admin = await asyncpg.connect(servers.admin_url(servers.tx))
+    database = settings.tx_url.partition("@/")[2].partition("?")[0]
+    for drop in ("pg_terminate_backend(active_pid, 2000)", "pg_drop_replication_slot(slot_name)"):
+        await admin.execute(
+            f"select {drop} from pg_replication_slots where database = '{database}'"
+            + (" and active" if "active" in drop else "")
+        )
+    await admin.close()
 
 
 @pytest.fixture

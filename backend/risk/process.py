@@ -2,14 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import structlog
 
 from backend import db, rpc
 from backend.clock import Clock, SystemClock
+from backend.keys import published
 from backend.risk import Risk
+from backend.risk.auditor import Auditor
 from backend.risk.demo import RiskWithDemo
 from backend.risk.purge import EVERY_S, purge
 from backend.risk.service import build
@@ -28,7 +32,10 @@ async def run(settings: Settings) -> None:
         face = RiskWithDemo if settings.demo else Risk
         close = await rpc.serve(face, build(settings), settings.risk_rpc, settings)
         try:
-            async with _purging(SystemClock()):
+            async with (
+                _beside(_purge_on(SystemClock())),
+                _beside(_auditor(settings, SystemClock()).run()),
+            ):
                 _log.info("risk_ready", address=settings.risk_rpc, demo=settings.demo)
                 await told_to_stop.wait()
         finally:
@@ -39,14 +46,21 @@ async def run(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _purging(clock: Clock) -> AsyncIterator[None]:
-    task = asyncio.create_task(_purge_on(clock))
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run it as a task until the block ends."""
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _auditor(settings: Settings, clock: Clock) -> Auditor:
+    """Trusts our own keys, this one and earlier ones, as far as we remember giving the verdict."""
+    trusted = published(Path(settings.verdict_keys))
+    return Auditor(settings, lambda: trusted, clock)
 
 
 async def _purge_on(clock: Clock) -> None:

@@ -18,14 +18,14 @@ import structlog
 from backend.clock import Clock
 from backend.db import BOOKS, SEC
 from backend.risk.auditor import fence, opening
-from backend.risk.auditor.alarms import raise_alarm, raise_once
+from backend.risk.auditor.alarms import raise_alarm, raise_unless_known
 from backend.risk.auditor.books import Books
 from backend.risk.auditor.findings import Finding, together
 from backend.risk.auditor.full import verify
 from backend.risk.auditor.judge import judge_all
 from backend.risk.auditor.pgoutput import Transaction
 from backend.risk.auditor.state import State, load_state, save_state
-from backend.risk.auditor.stream import Stream, StreamLost
+from backend.risk.auditor.stream import Stream, StreamLost, from_text
 from backend.settings import Settings
 
 MAX_CHANGES = 8_000  # judged and stored together
@@ -36,6 +36,7 @@ SAVE_EVERY_S = 0.5  # while nothing happens: how old `audited_at` may look
 RETRY_S = 0.5
 ROUND_POSTINGS_PER_S = 2_000  # of the full pass over all history, again and again
 ROUND_PAUSE_S = 60.0
+CATCH_UP_TRIES = 300
 
 VerdictKeys = Callable[[], Mapping[str, bytes]]
 
@@ -57,6 +58,9 @@ class Auditor:
 
     async def run(self) -> None:
         """Until cancelled. An outage of either cluster is waited out, and said once."""
+        if not self._settings.books_url:
+            _log.error("auditor_off", reason="no books_url")
+            return
         opened_here = BOOKS.pool is None
         rounds = asyncio.create_task(self._patient(self._round, ROUND_PAUSE_S))
         try:
@@ -89,17 +93,28 @@ class Auditor:
     async def _say_stuck(self, error: Exception) -> None:
         with suppress(*_OUTAGE):
             async with SEC.transaction():
-                await raise_once(Finding("auditor_stuck", repr(type(error))), self._clock.now())
+                await raise_unless_known(
+                    Finding("auditor_stuck", repr(type(error))), self._clock.now()
+                )
 
     async def _round(self) -> None:
         """All history once more, slowly: what was changed in files, or while nobody looked."""
         await self._synced.wait()
         report = await verify(self._keys(), ROUND_POSTINGS_PER_S)
+        await self._caught_up()  # what the log tells, it tells better
         async with SEC.transaction():
             for found in report.findings:
                 finding = Finding(found.kind, found.detail, frozenset(found.accounts))
-                await raise_once(finding, self._clock.now())
+                await raise_unless_known(finding, self._clock.now())
         _log.info("audit_round", journal_seq=report.journal_seq, seconds=round(report.seconds, 1))
+
+    async def _caught_up(self) -> None:
+        """Until all that is in the log by now is judged, or the log is not followed at all."""
+        [row] = await BOOKS.query("select pg_current_wal_insert_lsn()::text as lsn")
+        for _ in range(CATCH_UP_TRIES):
+            if self._state is not None and self._state.lsn >= from_text(row["lsn"]):
+                return
+            await asyncio.sleep(WAIT_S)
 
     async def step(self) -> int:
         """Judge what has come, or wait for it a moment; how many transactions were judged."""

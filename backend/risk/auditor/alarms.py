@@ -36,12 +36,17 @@ async def raise_alarm(finding: Finding, at: datetime) -> None:
     )
 
 
-async def raise_once(finding: Finding, at: datetime) -> None:
-    """As `raise_alarm`, unless the same was raised before: for what is looked at repeatedly."""
+async def raise_unless_known(finding: Finding, at: datetime) -> None:
+    """As `raise_alarm`, for what is looked at repeatedly: not for accounts that alarms have frozen
+    already, nor in the same words again."""
     rows = await SEC.query(
-        "select 1 from risk.alarm where kind = $1 and detail = $2 limit 1",
+        "select 1 from risk.alarm where kind = $1 and detail = $2"
+        " union all select 1 where $3::bigint > 0 and $3::bigint ="
+        " (select count(*) from risk.frozen_account where account_id = any($4)) limit 1",
         finding.kind,
         finding.detail[:MAX_DETAIL_CHARS],
+        len(finding.accounts),
+        sorted(finding.accounts),
     )
     if not rows:
         await raise_alarm(finding, at)

@@ -183,14 +183,14 @@ class _Pass:
         expected = (self._books.head.last_seq, self._transfers, self._entries)
         tables = ("posting", "transfer", "entry")
         self._found(
-            Finding("row_inserted", f"{table}: {count} rows, {wanted} explained")
+            Finding("rows_unexplained", f"{table}: {count - wanted} rows")
             for table, count, wanted in zip(tables, counts, expected, strict=True)
             if count != wanted
         )
         self._found(
             Finding("sum_wrong", f"balances in {row['currency']} sum to {row['total']}")
             for row in await BOOKS.query(_SUMS)
-            if row["total"]
+            if row["total"] and not self._findings  # else it only follows from what was found
         )
 
 

@@ -29,20 +29,10 @@ ALARM_WITHIN_S = 5.0
 
 @pytest.fixture
 async def root(servers: Servers, settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """A database superuser of the transaction system. This test's slots end with it: they are of
-    the whole cluster and would hold its log."""
+    """A database superuser of the transaction system."""
     database = settings.tx_url.partition("@/")[2].partition("?")[0]
     connection = await asyncpg.connect(servers.admin_url(servers.tx, database))
     yield connection
-    await connection.execute("reset role; reset session_replication_role")
-    await connection.execute(
-        "select pg_terminate_backend(active_pid, 2000) from pg_replication_slots"
-        " where database = current_database() and active"
-    )
-    await connection.execute(
-        "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
-        " where database = current_database()"
-    )
     await connection.close()
 
 
@@ -131,6 +121,7 @@ class Watch:
             self.task.cancel()
             await asyncio.wait([self.task])
             self.task = None
+        await self.auditor.close()  # a single step may have opened it
 
     async def alarms(self) -> list[asyncpg.Record]:
         return await SEC.query("select * from risk.alarm order by alarm_id")

@@ -15,7 +15,9 @@ STEAL = (
     "set local session_replication_role = replica;"
     f"update ledger.account set posted_fen = posted_fen + 100 where account_key = {A}"
 )
-DROP_SLOT = (
+DROP_SLOT = (  # its last reader may need a moment to leave
+    "select pg_terminate_backend(active_pid, 2000) from pg_replication_slots"
+    " where database = current_database() and active;"
     "select pg_drop_replication_slot(slot_name) from pg_replication_slots"
     " where database = current_database()"
 )
@@ -87,10 +89,6 @@ async def test_the_slot_is_dropped_under_our_eyes(
     town: Town, watch: Watch, root: asyncpg.Connection
 ) -> None:
     since = time.monotonic()
-    await root.execute(
-        "select pg_terminate_backend(active_pid, 2000) from pg_replication_slots"
-        " where database = current_database() and active"
-    )
     await root.execute(DROP_SLOT)
     assert (await watch.alarm_after(since))["kind"] == "slot_lost"
     await town.pay(ANN, SHOP, 1)
@@ -120,6 +118,8 @@ async def test_a_slot_that_others_moved_on(watch: Watch, root: asyncpg.Connectio
     async with root.transaction():
         await root.execute(STEAL)
     await root.execute(
+        "select pg_terminate_backend(active_pid, 2000) from pg_replication_slots"
+        " where database = current_database() and active;"
         "select pg_replication_slot_advance(slot_name, pg_current_wal_insert_lsn())"
         " from pg_replication_slots where database = current_database()"
     )
