@@ -1,0 +1,156 @@
+"""`python -m e2e.screens [address]`: pictures of every page into artefacts/screens, to look at.
+
+Phone and desktop, light and dark, both languages, with the demo's people. Without an address a
+wallet of its own is started. Ends with 1 if a page logged an error or is wider than its screen.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from e2e.people import DESKTOP, PHONE, launch
+from e2e.wallet import Wallet
+
+FOLDER = Path(__file__).resolve().parents[1] / "artefacts" / "screens"
+SIZES = {"phone": PHONE, "desktop": DESKTOP}
+SCHEMES = ("light", "dark")
+LANGUAGES = ("zh-CN", "en")
+
+FOR_VISITORS = {
+    "welcome": "/welcome",
+    "sign-in": "/sign-in",
+    "sign-up": "/sign-up",
+    "not-found": "/nothing",
+    "offline": "/offline",
+}
+FOR_CONSUMERS = {
+    "home": "/",
+    "bills": "/bills",
+    "top-up": "/topups/new",
+    "cards": "/cards",
+    "card-new": "/cards/new",
+    "pay": "/pay",
+    "security": "/security",
+    "limits": "/security/limits",
+    "shop-new": "/shop/new",
+}
+FOR_SHOPS = {"shop": "/shop", "cashier": "/cashier"}
+
+
+class Camera:
+    """Takes one person's pictures in one form; remembers what was wrong."""
+
+    def __init__(self, page: Page, form: str, language: str) -> None:
+        self.page, self._form, self._language = page, form, language
+        self.faults: list[str] = []
+        page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
+        page.on("console", self._listen)
+
+    def go(self, name: str, path: str) -> None:
+        self.page.goto(path)
+        self.take(name)
+
+    def take(self, name: str) -> None:
+        self.page.wait_for_timeout(600)  # animations end
+        self.page.screenshot(path=FOLDER / f"{name}-{self._form}.png", full_page=True)
+        over = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if over > 0:
+            self.faults.append(f"{name} {self._form}: {over} px too wide")
+
+    def enter(self, who: str) -> None:
+        self.page.goto("/welcome")
+        self.page.locator(f'form[action="/demo/{who}"] button').click()
+        self.page.wait_for_url("**/*")
+        if self.page.locator("html").get_attribute("lang") != self._language:
+            self.page.locator('form[action="/language"] button').first.evaluate("b => b.click()")
+            self.page.wait_for_load_state()
+
+    def _listen(self, message: object) -> None:
+        kind, text = getattr(message, "type", ""), getattr(message, "text", "")
+        if kind == "error" and "status of 4" not in text:
+            self.faults.append(f"{self.page.url}: {text}")
+
+
+def main(address: str = "") -> int:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    faults: list[str] = []
+    with _wallet(address) as url, sync_playwright() as playwright:
+        browser = launch(playwright)
+        for size, scheme, language in product(SIZES, SCHEMES, LANGUAGES):
+            faults += _all_pages(browser, url, size, scheme, language)
+        browser.close()
+    sys.stdout.write("".join(f"{fault}\n" for fault in faults))
+    sys.stdout.write(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER}\n")
+    return 1 if faults else 0
+
+
+@contextmanager
+def _wallet(address: str) -> Iterator[str]:
+    if address:
+        yield address
+        return
+    with tempfile.TemporaryDirectory() as folder, Wallet(Path(folder)) as wallet:
+        yield wallet.url
+
+
+def _all_pages(browser: Browser, url: str, size: str, scheme: str, language: str) -> list[str]:
+    form = f"{size}-{scheme}-{language}"
+    people = {}
+    for who in ("visitor", "consumer", "shop"):
+        context = browser.new_context(
+            base_url=url,
+            viewport=SIZES[size],
+            color_scheme=scheme,  # type: ignore[arg-type]
+            locale=language,
+            has_touch=size == "phone",
+        )
+        people[who] = Camera(context.new_page(), form, language)
+    visitor, consumer, shop = people["visitor"], people["consumer"], people["shop"]
+    for name, path in FOR_VISITORS.items():
+        visitor.go(name, path)
+    shop.enter("shop")
+    consumer.enter("consumer")
+    for camera, pages in ((consumer, FOR_CONSUMERS), (shop, FOR_SHOPS)):
+        for name, path in pages.items():
+            camera.go(name, path)
+    _a_payment(visitor, consumer, shop)
+    for camera in people.values():
+        camera.page.context.close()
+    return [fault for camera in people.values() for fault in camera.faults]
+
+
+def _a_payment(visitor: Camera, consumer: Camera, shop: Camera) -> None:
+    """The till's code, the payer's side of it, and both ends."""
+    shop.page.goto("/cashier")
+    shop.page.locator("#f-amount").fill("23.00")
+    shop.page.locator('form[action="/orders"] button[type=submit]:visible').click()
+    shop.page.wait_for_url("**/orders/*")
+    shop.take("order-open")
+    path = shop.page.locator(".qr a").get_attribute("href") or ""
+    visitor.go("order-visitor", path)
+    consumer.go("confirm", path)
+    consumer.page.locator("#pay-now").click()
+    consumer.page.wait_for_url("**/payments/*")
+    consumer.take("result")
+    shop.page.locator(".outcome--ok").wait_for()
+    shop.take("order-paid")
+    consumer.go("order-already-paid", path)
+    consumer.page.goto("/bills")
+    consumer.page.locator("a.row").first.click()
+    consumer.page.locator(".bill").wait_for()
+    consumer.take("bill")
+    shop.page.goto("/cashier")
+    shop.page.locator("#f-amount").fill("1.00")
+    shop.page.locator('form[action="/orders"] button[type=submit]:visible').click()
+    shop.page.locator('form[action$="/cancellation"] button').click()
+    shop.page.locator(".outcome").wait_for()
+    shop.take("order-cancelled")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:2]))
