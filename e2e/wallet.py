@@ -59,7 +59,11 @@ class Wallet:
                 stdout=log,
                 stderr=log,
             )
-        self._until_serving()
+        try:
+            self._until_serving()
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
@@ -68,8 +72,7 @@ class Wallet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(timeout=STOP_TIMEOUT_S)
+        self._stop()
 
     def part(self, *words: str) -> psutil.Process:
         """The running child whose command line holds these words in a row: "serve", "risk"."""
@@ -84,6 +87,10 @@ class Wallet:
             return httpx.get(f"{self.internal_url}/health/ready", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
+
+    def _stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=STOP_TIMEOUT_S)
 
     def _until_serving(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -1,0 +1,107 @@
+"""What people do in the stories, in the order and with the words of the pages."""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from playwright.sync_api import Page, expect
+
+from backend.sandbox.cards import number
+from e2e.people import Visitor
+from e2e.wallet import Wallet
+
+ARTEFACTS = Path("artefacts/e2e")
+
+
+def shot(page: Page, name: str) -> None:
+    """Keep what the person sees."""
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
+
+
+def sign_up(visitor: Visitor, wallet: Wallet, phone: str, name: str) -> None:
+    """From nothing to a wallet: number, code from the sandbox SMS, passkey."""
+    page = visitor.page
+    page.goto("/")
+    page.locator("a[href='/sign-up']").click()
+    page.get_by_label("手机号").fill(phone)
+    page.locator("main button[type=submit]").click()
+    page.wait_for_url("**/sign-up/code")
+    page.locator("input[name=code]").fill(wallet.sms_code(f"+86{phone}"))
+    page.locator("form[action='/sign-up/code'] button[type=submit]").click()
+    page.wait_for_url("**/sign-up/passkey")
+    page.locator("input[name=display_name]").fill(name)
+    page.locator("form[data-passkey=register] button[type=submit]").click()
+    expect(page.locator(".hero__amount")).to_be_visible(timeout=15_000)
+
+
+def sign_in(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto("/sign-in")
+    page.locator("form[data-passkey=sign-in] button[type=submit]").click()
+    expect(page.locator(".hero__amount")).to_be_visible(timeout=15_000)
+
+
+def bind_card(visitor: Visitor, wallet: Wallet, last4: str = "0001") -> None:
+    """With the code of the one-fen deposit, as the bank's own page shows it."""
+    page = visitor.page
+    page.goto("/cards/new")
+    page.locator("input[name=number]").fill(number("622200", last4))
+    page.locator("input[name=holder]").fill("Holder")
+    page.locator("main form button[type=submit]").click()
+    page.locator("input[name=code]").fill(micro_code(wallet))
+    page.locator("main form button[type=submit]").click()
+    expect(page.locator("input[name=code]")).to_have_count(0)
+    expect(page.locator("main")).to_contain_text(last4)
+
+
+def micro_code(wallet: Wallet) -> str:
+    """The newest one on the bank's statement page."""
+    statement = httpx.get(f"{wallet.bank_url}/statement").text
+    found = re.search(r"<strong>[^<]*?(?<!\d)(\d{4})(?!\d)[^<]*</strong>", statement)
+    assert found is not None, "the bank shows no code"
+    return found[1]
+
+
+def top_up(visitor: Visitor, yuan: str) -> None:
+    page = visitor.page
+    page.goto("/topups/new")
+    page.locator("input[name=amount]").fill(yuan)
+    page.locator("#topup button[type=submit]").click()
+    expect(page.locator(".outcome--ok")).to_be_visible(timeout=20_000)
+
+
+def open_shop(visitor: Visitor, name: str) -> None:
+    page = visitor.page
+    page.goto("/shop/new")
+    page.locator("input[name=name]").fill(name)
+    page.locator(".choice").first.click()
+    page.locator("main form button[type=submit]").click()
+    expect(page.locator("input[name=category]")).to_have_count(0)
+    page.wait_for_load_state()
+
+
+def charge(visitor: Visitor, yuan: str) -> str:
+    """Show a code at the till; the address that it holds, as a path."""
+    page = visitor.page
+    page.goto("/cashier")
+    page.locator("input[name=amount]").fill(yuan)
+    page.locator(
+        "form[action='/orders'] .till__submit button, form[action='/orders'] .keypad__go"
+    ).locator("visible=true").first.click()
+    expect(page.locator(".qr__code svg")).to_be_visible()
+    address = page.locator(".qr a").get_attribute("href")
+    assert address is not None
+    return urlsplit(address).path.lstrip("/")
+
+
+def pay(visitor: Visitor, address: str) -> None:
+    """Open the code's address and confirm, whatever it takes."""
+    visitor.page.goto(f"/{address}")
+    visitor.page.locator("#pay-now").click()
+
+
+def balance(visitor: Visitor) -> str:
+    visitor.page.goto("/")
+    return visitor.page.locator(".hero__amount").first.inner_text().replace("\n", "").strip()
