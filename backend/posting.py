@@ -23,7 +23,7 @@ class Op(StrEnum):
     VOID = "void"
 
 
-class Transfer(msgspec.Struct, frozen=True, array_like=True):
+class Transfer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One debit and one credit. A capture may be of less than was held; the rest is released."""
 
     debit: AccountId
@@ -34,7 +34,7 @@ class Transfer(msgspec.Struct, frozen=True, array_like=True):
     deadline_ms: int = 0  # for a hold: when it is voided by itself
 
 
-class Posting(msgspec.Struct, frozen=True, array_like=True):
+class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The caller's id is the idempotency key. `reason` is a short machine word such as "pay"."""
 
     posting_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]

@@ -20,7 +20,7 @@ VERDICT_LIFE_MS = 60_000
 _ROOT_PREFIX = b"yipay/verdict-root/v1\n"
 
 
-class Verdict(msgspec.Struct, frozen=True, array_like=True):
+class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What was decided. level: A, B, C, D of the product rules, or "S" for the bank's own word."""
 
     verdict_id: str
@@ -33,7 +33,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True):
     expires_at_ms: int
 
 
-class SignedVerdict(msgspec.Struct, frozen=True, array_like=True):
+class SignedVerdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A verdict with its path (index, size, hashes) to the signed root."""
 
     verdict: Verdict
@@ -64,13 +64,23 @@ def fault(
     One of "key", "signature", "posting", "decision", "expired". An auditor looking back gives the
     time of posting as `now_ms`.
     """
+    return fault_of_hash(signed, posting_hash(posting), keys, now_ms)
+
+
+def fault_of_hash(
+    signed: SignedVerdict,
+    hash_: bytes,
+    keys: Mapping[str, bytes],
+    now_ms: int | None = None,
+) -> str:
+    """As `fault`, where the posting's hash is known already."""
     key = keys.get(signed.key_id)
     if key is None:
         return "key"
     root = merkle.root_from_path(leaf(signed.verdict), signed.index, signed.size, signed.path)
     if root is None or not _signed(key, root, signed.signature):
         return "signature"
-    if signed.verdict.posting_hash != posting_hash(posting):
+    if signed.verdict.posting_hash != hash_:
         return "posting"
     if signed.verdict.decision != "allow":
         return "decision"

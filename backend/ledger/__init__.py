@@ -21,7 +21,7 @@ class NewAccount(msgspec.Struct, frozen=True, array_like=True):
     currency: str = "CNY"
 
 
-class Balance(msgspec.Struct, frozen=True, array_like=True):
+class Balance(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Fen. available = posted − held."""
 
     account_id: str
@@ -35,7 +35,7 @@ class Balance(msgspec.Struct, frozen=True, array_like=True):
         return self.posted_fen - self.held_fen
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One line of a statement. amount_fen is negative for a debit."""
 
     account_id: str
@@ -49,18 +49,18 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     posted_at: datetime
 
 
-class Post(msgspec.Struct, frozen=True, array_like=True):
+class Post(msgspec.Struct, frozen=True, array_like=True, gc=False):
     posting: Posting
     verdict: SignedVerdict | None = None
 
 
-class Posted(msgspec.Struct, frozen=True, array_like=True):
+class Posted(msgspec.Struct, frozen=True, array_like=True, gc=False):
     posting_id: str
     journal_seq: int
     posted_at: datetime
 
 
-class Outcome(msgspec.Struct, frozen=True, array_like=True):
+class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What became of an id: posted, or refused for good with that code."""
 
     posted: Posted | None
@@ -97,7 +97,7 @@ class Ledger(Protocol):
         ...
 
     async def balance_at(self, account_id: str, at: datetime) -> int:
-        """Posted fen at a past moment; one index look-up. 0 before the first entry."""
+        """Posted fen at a past moment, by one index. 0 before the first entry."""
         ...
 
     async def statement(

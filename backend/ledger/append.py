@@ -14,15 +14,16 @@ import msgspec
 from backend.chain import chain_hash
 from backend.clock import from_ms
 from backend.ledger import JournalHead
-from backend.ledger.batch import Batch
+from backend.ledger.batch import Account, Batch
 
 _MOVED = """
 moved as (
   update ledger.account as a set posted_fen = a.posted_fen + d.posted,
-    held_fen = a.held_fen + d.held, entry_seq = a.entry_seq + d.entries
-  from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[])
-    as d (key, posted, held, entries, seq, frozen)
-  where a.account_key = d.key and a.entry_seq = d.seq and a.frozen = d.frozen
+    entry_seq = a.entry_seq + d.entries{held}
+  from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]{held_column})
+    as d (key, posted, entries, seq{held_name})
+  where a.account_key = d.key and a.entry_seq = d.seq
+    and (a.frozen is false or a.account_key = any($5::bigint[]))
   returning 1
 )"""
 
@@ -80,7 +81,7 @@ refused as (
 )"""
 
 _EXPECT_ACCOUNTS = """
-select ledger.expect((select count(*) from moved), cardinality($1::bigint[]), 'accounts')"""
+select ledger.expect((select count(*) from moved), $6::bigint, 'accounts')"""
 _EXPECT_HOLDS = """,
   ledger.expect((select count(*) from ended), cardinality($34::text[]), 'holds')"""
 
@@ -91,7 +92,7 @@ lines as materialized (
 
 MOVES = "with " + ",".join(
     (
-        _MOVED,
+        _MOVED.format(held="", held_column="", held_name=""),
         _JOURNAL,
         _LINES.format(columns=_LINE_COLUMNS, names=_LINE_NAMES),
         _ENTERED.format(where=""),
@@ -102,7 +103,11 @@ MOVES = "with " + ",".join(
 
 ANYTHING = "with " + ",".join(
     (
-        _MOVED,
+        _MOVED.format(
+            held=", held_fen = a.held_fen + d.held",
+            held_column=", $39::bigint[]",
+            held_name=", held",
+        ),
         _JOURNAL,
         _LINES.format(
             columns=_LINE_COLUMNS + ", $25::text[], $26::text[]",
@@ -155,10 +160,12 @@ class Appender:
         What to write is read from the batch now, not when it is awaited: the next batch is
         decided on the same accounts.
         """
-        arguments = [*_account_columns(batch), *_posting_arguments(batch, before.head, after)]
+        changed = [a for a in batch.touched if a.seq != a.seq0 or a.held != a.held0]
+        arguments = [*_account_columns(changed), *_posting_arguments(batch, before.head, after)]
         lines = _columns(batch.rows, _LINE_FIELDS + 2)
         if batch.refused or batch.holds_made or batch.holds_ended:
-            return self._anything.fetchval(*arguments, *lines, *_other_columns(batch))
+            held = [a.held - a.held0 for a in changed]
+            return self._anything.fetchval(*arguments, *lines, *_other_columns(batch), held)
         return self._moves.fetchval(*arguments, *lines[:_LINE_FIELDS])
 
 
@@ -178,13 +185,15 @@ def after(batch: Batch, before: Written, now_ms: int) -> Written:
     return Written(JournalHead(batch_seq, head.journal_seq + len(batch.works), chain), at_ms)
 
 
-def _account_columns(batch: Batch) -> list[object]:
-    changed = [
-        (a.key, a.posted - a.posted0, a.held - a.held0, a.seq - a.seq0, a.seq0, a.frozen0)
-        for a in batch.touched
-        if a.seq != a.seq0 or a.held != a.held0
+def _account_columns(accounts: list[Account]) -> list[object]:
+    return [
+        [a.key for a in accounts],
+        [a.posted - a.posted0 for a in accounts],
+        [a.seq - a.seq0 for a in accounts],
+        [a.seq0 for a in accounts],
+        [a.key for a in accounts if a.frozen0],  # touched by voids alone
+        len(accounts),
     ]
-    return _columns(changed, 6)
 
 
 def _posting_arguments(batch: Batch, head: JournalHead, written: Written) -> list[object]:

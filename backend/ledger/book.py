@@ -24,6 +24,10 @@ from backend.posting import Op, Transfer
 
 Why = type[DomainError]
 
+# Looked up once: enum members are slow to reach.
+MOVE, HOLD, CAPTURE, VOID = Op.MOVE, Op.HOLD, Op.CAPTURE, Op.VOID
+OP_NAMES = {op: op.value for op in Op}
+
 MAX_ACCOUNTS = 200_000
 MAX_HOLDS = 50_000
 
@@ -87,7 +91,7 @@ class Book:
 
     def _hold_made_before(self, work: Work, now_ms: int) -> Why | None:
         """A hold's id is the caller's: used again, it is the same mistake as a posting's."""
-        made = [t for t in work.hold_ops if t.op is Op.HOLD]
+        made = [t for t in work.hold_ops if t.op is HOLD]
         if any(t.hold_id in self.holds for t in made):
             return IdReused
         if any(t.deadline_ms <= now_ms for t in made):
@@ -115,7 +119,7 @@ class Book:
         """Voids give back what was reserved; nothing else touches a frozen account."""
         pairs = zip(work.posting.transfers, work.keys[::2], work.keys[1::2], strict=True)
         return any(
-            t.op is not Op.VOID and (self.accounts[debit].frozen or self.accounts[credit].frozen)
+            t.op is not VOID and (self.accounts[debit].frozen or self.accounts[credit].frozen)
             for t, debit, credit in pairs
         )
 
@@ -125,7 +129,7 @@ class Book:
             for t, debit, credit in zip(
                 work.posting.transfers, work.keys[::2], work.keys[1::2], strict=True
             )
-            if t.op is Op.CAPTURE or t.op is Op.VOID
+            if t.op is CAPTURE or t.op is VOID
         ]
         if any(h is None or h.debit != debit or h.credit != credit for _, h, debit, credit in ends):
             return UnknownHold
@@ -165,32 +169,32 @@ class Book:
     def _reserve(self, debit: Account, transfer: Transfer) -> bool:
         """Take it from what is available, which is what a capture or void gives back first."""
         op = transfer.op
-        if op is Op.MOVE:
+        if op is MOVE:
             return debit.posted - transfer.amount_fen - debit.held >= debit.floor
-        if op is Op.HOLD:
+        if op is HOLD:
             debit.held += transfer.amount_fen
             return debit.posted - debit.held >= debit.floor
         debit.held -= self.holds[transfer.hold_id].amount
         return True
 
     def _turn_hold(self, batch: Batch, transfer: Transfer, at: int) -> None:
-        if transfer.op is Op.HOLD:
+        if transfer.op is HOLD:
             hold = Hold.made(transfer, batch.number)
             self.holds[transfer.hold_id] = hold
             batch.holds_made.append((at, transfer.hold_id, hold))
         else:
             hold = self.holds[transfer.hold_id]
             hold.ended, hold.batch = True, batch.number
-            captured = transfer.amount_fen if transfer.op is Op.CAPTURE else 0
+            captured = transfer.amount_fen if transfer.op is CAPTURE else 0
             batch.holds_ended.append((at, transfer.hold_id, captured))
-        if transfer.op is not Op.VOID:
+        if transfer.op is not VOID:
             batch.valid_until_ms = min(batch.valid_until_ms, hold.deadline_ms)
 
 
 def _entered(debit: Account, credit: Account, transfer: Transfer) -> Entered:
     """Both entries of a move or capture; holds and voids enter nothing."""
     amount, op = transfer.amount_fen, transfer.op
-    if op is Op.MOVE or op is Op.CAPTURE:
+    if op is MOVE or op is CAPTURE:
         debit.posted -= amount
         credit.posted += amount
         debit.seq += 1
@@ -198,12 +202,12 @@ def _entered(debit: Account, credit: Account, transfer: Transfer) -> Entered:
         after: After = (debit.seq, debit.posted, credit.seq, credit.posted)
     else:
         after = NOTHING
-    return (debit.key, credit.key, amount, *after, op.value, transfer.hold_id or None)
+    return (debit.key, credit.key, amount, *after, OP_NAMES[op], transfer.hold_id or None)
 
 
 def _exceeds(transfer: Transfer, hold: Hold) -> bool:
     """A capture may be of less than was held; a void is of the whole."""
-    if transfer.op is Op.VOID:
+    if transfer.op is VOID:
         return transfer.amount_fen != hold.amount
     return transfer.amount_fen > hold.amount
 

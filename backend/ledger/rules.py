@@ -15,6 +15,8 @@ MAX_KNOWN = 262_144
 
 RANK = {refusal.code: place for place, refusal in enumerate(PRECEDENCE)}
 
+MOVE = Op.MOVE  # looked up once: enum members are slow to reach
+
 _ACCOUNT_ID = re.compile(r"[a-z]+:[A-Za-z0-9_:-]{1,60}", re.ASCII)
 _REASON = re.compile(r"[a-z_]{1,24}", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -49,8 +51,11 @@ def malformed(posting: Posting) -> bool:
 def bad_transfers(transfers: tuple[Transfer, ...]) -> bool:
     if not 0 < len(transfers) <= MAX_TRANSFERS:
         return True
-    if any(_bad_transfer(transfer) for transfer in transfers):
-        return True
+    for transfer in transfers:
+        if _bad_transfer(transfer):
+            return True
+    if len(transfers) == 1:
+        return False
     holds = [t.hold_id for t in transfers if t.hold_id]
     return len(holds) != len(set(holds))
 
@@ -64,11 +69,10 @@ def _bad_transfer(transfer: Transfer) -> bool:
     amount = transfer.amount_fen
     if type(amount) is not int or not 0 < amount <= MAX_AMOUNT_FEN:
         return True
-    if transfer.debit == transfer.credit:
+    debit, credit = transfer.debit, transfer.credit
+    if debit == credit or side(debit) is None or side(credit) is None:
         return True
-    if side(transfer.debit) is None or side(transfer.credit) is None:
-        return True
-    if transfer.op is Op.MOVE:
+    if transfer.op is MOVE:
         return bool(transfer.hold_id or transfer.deadline_ms)
     if not 0 < len(transfer.hold_id) <= MAX_ID:
         return True

@@ -10,8 +10,10 @@ from backend.errors import DomainError
 from backend.ledger import Post, VerdictExpired, VerdictInvalid, VerdictRequired
 from backend.ledger.batch import FOREVER_MS, Work
 from backend.ledger.rules import side
-from backend.posting import Op, Posting
-from backend.verdict import SignedVerdict, fault
+from backend.posting import Op
+from backend.verdict import SignedVerdict, fault_of_hash
+
+MOVE, VOID = Op.MOVE, Op.VOID  # looked up once: enum members are slow to reach
 
 
 class VerdictKeys:
@@ -21,10 +23,10 @@ class VerdictKeys:
         self._path = path
         self._keys = keys.published(path)
 
-    def fault(self, signed: SignedVerdict, posting: Posting, now_ms: int) -> str:
+    def fault(self, signed: SignedVerdict, content_hash: bytes, now_ms: int) -> str:
         if signed.key_id not in self._keys:
             self._keys = keys.published(self._path)
-        return fault(signed, posting, self._keys, now_ms)
+        return fault_of_hash(signed, content_hash, self._keys, now_ms)
 
 
 def work_of(post: Post, verdict_keys: VerdictKeys, clock: Clock) -> Work:
@@ -48,7 +50,8 @@ def work_of(post: Post, verdict_keys: VerdictKeys, clock: Clock) -> Work:
         work.verdict_id = signed.verdict.verdict_id
         work.verdict_hash = sha256(work.verdict).digest()
         work.valid_until_ms = signed.verdict.expires_at_ms
-        work.fault = _refusal(verdict_keys.fault(signed, posting, to_ms(clock.now())))
+        now_ms = to_ms(clock.now())
+        work.fault = _refusal(verdict_keys.fault(signed, work.content_hash, now_ms))
     return work
 
 
@@ -64,9 +67,9 @@ def _sides(work: Work) -> bool:
         assert credit is not None, "the posting is well-formed"
         sides.append(debit.key)
         sides.append(credit.key)
-        if transfer.op is not Op.MOVE:
+        if transfer.op is not MOVE:
             hold_ops.append(transfer)
-        if (debit.customer or credit.customer) and transfer.op is not Op.VOID:
+        if (debit.customer or credit.customer) and transfer.op is not VOID:
             customers = True
     work.keys = tuple(sides)
     if hold_ops:
