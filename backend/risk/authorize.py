@@ -23,6 +23,7 @@ from backend.risk import (
 )
 from backend.risk.decisions import Decision
 from backend.risk.facts import Asked, gather
+from backend.risk.lookups import by_key
 from backend.risk.parts import Parts
 from backend.risk.passkeys import (
     Asserted,
@@ -36,22 +37,26 @@ from backend.risk.rules import Facts, decide, take
 from backend.verdict import SignedVerdict, Verdict
 
 # What was asked, with everything stored about it. The payer comes from the stored intent, and a
-# passkey or ceremony of anybody else is simply not found.
+# passkey or ceremony of anybody else is simply not found. Lateral: one look-up by key for each.
 _LOAD = """
-select i.content, a.content as allowed, r.released_at,
-    c.ceremony_id is not null as ceremony_open,
+select i.content, a.content as allowed, r.released_at, c.found is not null as ceremony_open,
     k.credential_id, k.public_key, k.sign_count, k.backup_eligible, k.backed_up, p.user_handle
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality
     as q (intent_id, ceremony_id, credential_id, n)
-left join risk.intent i on i.intent_id = q.intent_id and i.kind = 'pay'
-left join risk.decision a on a.intent_id = i.intent_id
-    and a.decision = 'allow' and a.stage <> 'top_up'
-left join risk.reservation r on r.intent_id = q.intent_id
-left join risk.ceremony c on c.ceremony_id = q.ceremony_id and c.kind = 'pay'
-    and c.subject = q.intent_id and c.used_at is null and c.expires_at > $4
-left join risk.person p on p.person_id = i.payer_id
-left join risk.credential k on k.credential_id = q.credential_id
-    and k.person_id = i.payer_id and k.removed_at is null
+left join lateral (select content, payer_id from risk.intent
+    where intent_id = q.intent_id and kind = 'pay' limit 1) i on true
+left join lateral (select content from risk.decision
+    where intent_id = q.intent_id and decision = 'allow' and stage <> 'top_up' limit 1) a on true
+left join lateral (select released_at from risk.reservation
+    where intent_id = q.intent_id limit 1) r on true
+left join lateral (select true as found from risk.ceremony
+    where ceremony_id = q.ceremony_id and kind = 'pay' and subject = q.intent_id
+    and used_at is null and expires_at > $4 limit 1) c on true
+left join lateral (select user_handle from risk.person
+    where person_id = i.payer_id limit 1) p on true
+left join lateral (select * from risk.credential
+    where credential_id = q.credential_id and person_id = i.payer_id and removed_at is null
+    limit 1) k on true
 order by q.n
 """
 
@@ -77,6 +82,7 @@ async def authorize(parts: Parts, asked: Sequence[Authorize]) -> list[SignedVerd
     now = parts.clock.now()
     cases = [_case(each) for each in asked]
     async with SEC.transaction():
+        await by_key()
         await reservations.lock([each.intent_id for each in asked])
         await _load(cases, now)
         await _settle(parts, cases, now)

@@ -1,7 +1,7 @@
 """What the registry knows about payments, for a whole batch in one statement."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
 
 import asyncpg
 import msgspec
@@ -10,17 +10,19 @@ from backend.db import SEC
 from backend.risk.rules import Facts, Spending
 from backend.risk.secret import hash_of
 
-# "shop:mch_…" or "person:usr_…" of a payee, whichever it is: ids never meet.
+# Each fact is one look-up by key: `exists` would invite a plan that hashes a whole table.
 _SQL = """
-select d.device_id, d.trusted_at, d.last_used_at, p.frozen_at, p.thaws_at,
-    exists (select 1 from risk.frozen_account f
-        where f.account_id = 'person:' || q.payer_id) as payer_alarmed,
-    exists (select 1 from risk.frozen_account f
-        where f.account_id in ('shop:' || q.payee_id, 'person:' || q.payee_id))
-    or exists (select 1 from risk.person e where e.person_id = q.payee_id
-        and e.frozen_at is not null and (e.thaws_at is null or e.thaws_at > $4)) as payee_frozen,
-    exists (select 1 from risk.known_payee k
-        where k.person_id = q.payer_id and k.payee_id = q.payee_id) as known_payee,
+select d.device_id, d.trusted_at, p.frozen_at, p.thaws_at,
+    (select true from risk.frozen_account f
+        where f.account_id = 'person:' || q.payer_id) is not null as payer_alarmed,
+    coalesce(
+        (select true from risk.frozen_account f where f.account_id = 'shop:' || q.payee_id),
+        (select true from risk.frozen_account f where f.account_id = 'person:' || q.payee_id),
+        (select e.frozen_at is not null and (e.thaws_at is null or e.thaws_at > $4)
+            from risk.person e where e.person_id = q.payee_id),
+        false) as payee_frozen,
+    (select true from risk.known_payee k
+        where k.person_id = q.payer_id and k.payee_id = q.payee_id) is not null as known_payee,
     array(select c.credential_id from risk.credential c where c.person_id = q.payer_id
         and c.removed_at is null and not c.backup_eligible order by c.created_at) as bound_keys,
     array(select c.credential_id from risk.credential c where c.person_id = q.payer_id
@@ -29,10 +31,13 @@ select d.device_id, d.trusted_at, d.last_used_at, p.frozen_at, p.thaws_at,
     s.year, s.year_fen
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality
     as q (payer_id, payee_id, secret_hash, n)
-left join risk.device d on d.secret_hash = q.secret_hash
-    and d.person_id = q.payer_id and d.removed_at is null
-left join risk.person p on p.person_id = d.person_id
-left join risk.spending s on s.person_id = d.person_id
+left join lateral (select device_id, person_id, trusted_at from risk.device
+    where secret_hash = q.secret_hash and person_id = q.payer_id and removed_at is null
+    limit 1) d on true
+left join lateral (select frozen_at, thaws_at from risk.person
+    where person_id = d.person_id limit 1) p on true
+left join lateral (select * from risk.spending
+    where person_id = d.person_id limit 1) s on true
 order by q.n
 """
 
@@ -47,7 +52,7 @@ class Asked(msgspec.Struct, frozen=True):
     device_secret: str
 
 
-async def gather(asked: Sequence[Asked], now: Any) -> list[Facts]:
+async def gather(asked: Sequence[Asked], now: datetime) -> list[Facts]:
     """In the order asked. Payments of one payer share one Spending, so that they add up."""
     rows = await SEC.query(
         _SQL,

@@ -13,6 +13,7 @@ from backend.intent import intent_hash
 from backend.risk import Assess, Ceremony, Prepare, Requirement, ceremonies, decisions, intents
 from backend.risk.decisions import Decision
 from backend.risk.facts import Asked, gather
+from backend.risk.lookups import by_key
 from backend.risk.parts import Parts
 from backend.risk.rules import Facts, Need, need
 
@@ -57,6 +58,7 @@ async def _decide(
     refused: list[Decision] = []
     openings: list[tuple[Prepare, Ceremony]] = []
     async with SEC.transaction():
+        await by_key()
         stored = await _stored([each.intent.intent_id for each in asked])
         facts = await gather([_asked(each) for each in asked], now)
         fresh = []
@@ -101,9 +103,10 @@ def _asked(each: Prepare) -> Asked:
 
 async def _stored(intent_ids: list[str]) -> dict[str, _Stored]:
     rows = await SEC.query(
-        "select i.intent_id, i.content, d.level from risk.intent i "
-        "left join risk.decision d on d.intent_id = i.intent_id and d.decision = 'allow' "
-        "where i.intent_id = any($1)",
+        "select q.intent_id, i.content, (select d.level from risk.decision d "
+        "where d.intent_id = q.intent_id and d.decision = 'allow' limit 1) as level "
+        "from unnest($1::text[]) as q (intent_id) cross join lateral "
+        "(select content from risk.intent where intent_id = q.intent_id limit 1) i",
         intent_ids,
     )
     return {row["intent_id"]: _Stored(row["content"], row["level"]) for row in rows}

@@ -18,8 +18,9 @@ class Reservation(msgspec.Struct, frozen=True):
 async def lock(intent_ids: Sequence[str]) -> None:
     """The payers' counters, in the order of ids: nobody else decides for them meanwhile."""
     await SEC.query(
-        "select 1 from risk.spending where person_id in "
-        "(select payer_id from risk.intent where intent_id = any($1)) "
+        "select 1 from risk.spending where person_id = any(array("
+        "select i.payer_id from unnest($1::text[]) as q (intent_id) cross join lateral "
+        "(select payer_id from risk.intent where intent_id = q.intent_id limit 1) i)) "
         "order by person_id for no key update",
         intent_ids,
     )
