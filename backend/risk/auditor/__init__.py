@@ -178,7 +178,7 @@ class Auditor:
             finding = Finding("slot_moved", slot)
         else:
             return state
-        return await self._distrust(finding, state)
+        return await self._tell(finding, msgspec.structs.replace(state, synced=False))
 
     async def _audit(self, transactions: list[Transaction], seen: int) -> None:
         state, books = self._state, self._books
@@ -208,15 +208,18 @@ class Auditor:
         self._fenced_at = time.monotonic()
         state = msgspec.structs.replace(self._state, facts=facts)
         finding = together(findings)
-        if finding is not None:
-            await self._distrust(finding, state)
+        if finding is None:
+            if facts != self._state.facts:
+                await self._save(state)
+            return
+        # A guard that is down hides nothing from the log; anything else may have.
+        blind = any(f.kind != "guard_changed" for f in findings)
+        self._state = await self._tell(finding, msgspec.structs.replace(state, synced=not blind))
+        if blind:
             await self.close()
-        elif facts != self._state.facts:
-            await self._save(state)
 
-    async def _distrust(self, finding: Finding, state: State) -> State:
-        """An alarm, and everything is compared with the tables at the next opening."""
-        state = msgspec.structs.replace(state, synced=False)
+    async def _tell(self, finding: Finding, state: State) -> State:
+        """An alarm; where the state is not synced, all is compared at the next opening."""
         async with SEC.transaction():
             await raise_alarm(finding, self._clock.now())
             await save_state(state, self._clock.now())

@@ -27,6 +27,12 @@ def judge(
 
     images: False for history read from tables, which has no images of accounts and holds.
     """
+    if transaction.dropped:
+        # Whole tables, it seems: too much to be a batch, and to name who is touched.
+        size = len(transaction.changes) + transaction.dropped
+        return Finding(
+            "too_large", f"transaction {transaction.xid}: {size} changes", every_account=True
+        )
     batch, rows = Batch([], [], {}, {}), _Images({}, {})
     books.before.clear()
     books.turned.clear()

@@ -13,6 +13,8 @@ import msgspec
 Row = dict[str, Any]
 """Values by column: int, bytes, str, bool, None; a timestamp is whole microseconds since 1970."""
 
+MAX_KEPT = 500_000  # changes of one transaction; no batch of the ledger comes near
+
 _EPOCH_US = 946_684_800_000_000  # PostgreSQL counts from 2000
 _HEAD = struct.Struct(">BI")
 
@@ -30,12 +32,13 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Transaction(msgspec.Struct, frozen=True):
-    """All changes of one committed transaction, in their order."""
+    """All changes of one committed transaction, in their order; `dropped` of them not kept."""
 
     end_lsn: int
     committed_us: int
     xid: int
     changes: list[Change]
+    dropped: int = 0
 
 
 class Relation(msgspec.Struct, frozen=True):
@@ -55,7 +58,7 @@ class Parser:
     def __init__(self) -> None:
         self.relations: dict[int, Relation] = {}
         self._open: list[Change] = []
-        self._xid = 0
+        self._xid = self._dropped = 0
 
     @property
     def inside(self) -> bool:
@@ -65,9 +68,13 @@ class Parser:
     def feed(self, message: bytes) -> Transaction | None:
         kind = message[:1]
         if kind in b"IUD":
-            self._open.append(self._row(kind, message))
+            if len(self._open) < MAX_KEPT:
+                self._open.append(self._row(kind, message))
+            else:
+                self._dropped += 1
         elif kind == b"B":
-            self._open, self._xid = [], struct.unpack_from(">I", message, 17)[0]
+            self._open, self._dropped = [], 0
+            (self._xid,) = struct.unpack_from(">I", message, 17)
         elif kind == b"C":
             return self._commit(message)
         elif kind == b"R":
@@ -80,7 +87,7 @@ class Parser:
 
     def _commit(self, message: bytes) -> Transaction:
         _, _, end_lsn, at = struct.unpack_from(">BQQq", message, 1)
-        done = Transaction(end_lsn, at + _EPOCH_US, self._xid, self._open)
+        done = Transaction(end_lsn, at + _EPOCH_US, self._xid, self._open, self._dropped)
         self._open, self._xid = [], 0
         return done
 

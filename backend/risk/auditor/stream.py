@@ -16,6 +16,7 @@ from psycopg import pq
 from backend.risk.auditor.pgoutput import Parser, Transaction
 
 CONNECT_TIMEOUT_S = 5
+YIELD_EVERY = 200  # messages: verdicts are given on the same loop
 _EPOCH_S = 946_684_800
 _STATUS = struct.Struct(">cQQQqB")
 
@@ -90,7 +91,7 @@ class Stream:
     async def receive(self, limit: int, wait_s: float) -> list[Transaction]:
         """Up to about `limit` changes in whole transactions; at most `wait_s` for the first one."""
         out: list[Transaction] = []
-        changes = 0
+        changes = messages = 0
         deadline = time.monotonic() + wait_s
         while changes < limit:
             message = self._message()
@@ -100,6 +101,9 @@ class Stream:
                     break
                 await self._wait(left)
                 continue
+            messages += 1
+            if messages % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
             done = self._take(message)
             if done is not None and done.changes:
                 out.append(done)

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from backend.chain import account_key
+from backend.risk.status import status
 from tests.risk.auditor.conftest import ANN, BANK, BEN, SHOP, Watch
 
 A, B, S = account_key(ANN), account_key(BEN), account_key(SHOP)
@@ -117,3 +118,52 @@ async def test_a_changed_row_is_told_and_frozen(
     assert alarm["kind"] == kind
     assert set(alarm["accounts"]) == accounts or kind == "truncated"
     assert await watch.frozen() == accounts
+
+
+async def test_a_flood_of_changes_does_not_drown_the_alarm(
+    watch: Watch, root: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.risk.auditor.pgoutput.MAX_KEPT", 100)
+    since = time.monotonic()
+    async with root.transaction():
+        await root.execute("set local session_replication_role = replica")
+        await root.execute(
+            "insert into ledger.refusal select 'r' || n, '', 'x', now()"
+            " from generate_series(1, 2000) n"
+        )
+    alarm = await watch.alarm_after(since)
+    assert (alarm["kind"], await watch.frozen()) == ("too_large", {ANN, BEN, SHOP, BANK})
+
+
+async def test_status_shows_the_alarm_and_how_far_the_journal_is_verified(
+    watch: Watch, root: asyncpg.Connection
+) -> None:
+    clean = await status()
+    assert (clean.open_alarms, clean.audited_seq) == (0, 2)
+    since = time.monotonic()
+    await root.execute("alter table ledger.account disable trigger account_moved")
+    await root.execute(
+        f"update ledger.account set posted_fen = posted_fen + 1 where account_key = {B}"
+    )
+    await watch.alarm_after(since, count=2)
+    shown = await status()
+    assert shown.open_alarms == 2
+    assert {alarm.kind for alarm in shown.alarms} == {"guard_changed", "row_updated"}
+    assert shown.audited_at is not None
+    assert clean.audited_at is not None
+    assert shown.audited_at > clean.audited_at
+
+
+async def test_the_same_row_by_row_one_alarm_per_transaction(
+    watch: Watch, root: asyncpg.Connection
+) -> None:
+    """A change of fifty rows is one alarm that names what it touched."""
+    since = time.monotonic()
+    async with root.transaction():
+        await root.execute("set local session_replication_role = replica")
+        await root.execute("update ledger.entry set balance_fen = balance_fen + 1")
+        await root.execute("update ledger.account set posted_fen = posted_fen + 1")
+    alarm = await watch.alarm_after(since)
+    await watch.looked_around()
+    assert len(await watch.alarms()) == 1
+    assert set(alarm["accounts"]) == {ANN, BEN, SHOP, BANK}
