@@ -17,9 +17,21 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class News(msgspec.Struct, frozen=True):
+    """An event that is about to be recorded."""
+
+    topic: str
+    kind: str
+    ref: str
+
+
 class Events(Protocol):
     async def record(self, topic: str, kind: str, ref: str) -> None:
         """Inside the caller's transaction: seen on commit only."""
+        ...
+
+    async def record_all(self, news: tuple[News, ...]) -> None:
+        """Several at once, in this order."""
         ...
 
     def subscribe(self, topics: tuple[str, ...], after: int | None) -> AsyncIterator[Event | None]:

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from backend.db import TX
-from backend.events import Event
+from backend.events import Event, News
 from backend.events.listener import CHANNEL, Bell, Listener
 
 ALIVE_S = 15.0
@@ -46,13 +46,17 @@ class EventsService:
         self._listener = Listener(listener_url)
 
     async def record(self, topic: str, kind: str, ref: str) -> None:
+        await self.record_all((News(topic, kind, ref),))
+
+    async def record_all(self, news: tuple[News, ...]) -> None:
         assert TX.current_transaction.get(), "events belong to the transaction of the change"
         await TX.query(
-            "with put as (insert into events.event (topic, kind, ref) values ($1, $2, $3))"
-            " select pg_notify($4, $1)",
-            topic,
-            kind,
-            ref,
+            "with put as (insert into events.event (topic, kind, ref)"
+            " select * from unnest($1::text[], $2::text[], $3::text[]) returning topic)"
+            " select pg_notify($4, topic) from put",
+            [each.topic for each in news],
+            [each.kind for each in news],
+            [each.ref for each in news],
             CHANNEL,
         )
 

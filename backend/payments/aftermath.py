@@ -2,6 +2,7 @@
 
 from backend.bills import Bill
 from backend.db import TX
+from backend.events import News
 from backend.payments.parts import Parts
 from backend.payments.records import PaymentRow
 from backend.payments.rules import SHANGHAI
@@ -12,15 +13,23 @@ DAY_SLOTS = 16  # rows per shop and day, so that a busy till's payments don't wa
 async def record_posted(parts: Parts, row: PaymentRow) -> None:
     await _add_to_day(row)
     await parts.bills.record((_payers_bill(row, "succeeded"), _owners_bill(row)))
-    await parts.events.record(f"order:{row.order_id}", "order_paid", row.order_id)
-    await parts.events.record(f"shop:{row.shop_id}", "order_paid", row.order_id)
-    await parts.events.record(f"person:{row.payer_id}", "payment_posted", row.payment_id)
+    await parts.events.record_all(
+        (
+            News(f"order:{row.order_id}", "order_paid", row.order_id),
+            News(f"shop:{row.shop_id}", "order_paid", row.order_id),
+            News(f"person:{row.payer_id}", "payment_posted", row.payment_id),
+        )
+    )
 
 
 async def record_refused(parts: Parts, row: PaymentRow) -> None:
     await parts.bills.record((_payers_bill(row, "refused"),))
-    await parts.events.record(f"order:{row.order_id}", "order_open", row.order_id)
-    await parts.events.record(f"person:{row.payer_id}", "payment_refused", row.payment_id)
+    await parts.events.record_all(
+        (
+            News(f"order:{row.order_id}", "order_open", row.order_id),
+            News(f"person:{row.payer_id}", "payment_refused", row.payment_id),
+        )
+    )
 
 
 async def record_pending(parts: Parts, row: PaymentRow) -> None:

@@ -27,6 +27,7 @@ from backend.payments.records import (
     lock_order,
     move_order,
     move_payment,
+    pay_order,
 )
 from backend.payments.rules import check_payable
 from backend.risk import Authorize
@@ -90,7 +91,10 @@ class Driver:
         """The new state and everything that follows from it, in one transaction."""
         now = self._parts.clock.now()
         async with TX.transaction():
-            order = await lock_order(row.order_id)
+            # The order first, as everywhere; its update is its lock.
+            paid = await pay_order(row.order_id, row.payment_id, now)
+            if not paid:
+                return await _current(row)
             move = PaymentMove(
                 leaves="authorized",
                 enters="posted",
@@ -98,10 +102,9 @@ class Driver:
                 journal_seq=posted.journal_seq,
             )
             moved = await move_payment(row.payment_id, move)
-            if moved is not None:
-                await move_order(order, "paid", payment_id=row.payment_id, paid_at=now)
-                await record_posted(self._parts, moved)
-        return moved or await _current(row)
+            assert moved is not None, "an order that was being paid has an authorized payment"
+            await record_posted(self._parts, moved)
+        return moved
 
     async def refuse(
         self, row: PaymentRow, refusal: DomainError, *, used_limits: bool = False
@@ -152,16 +155,19 @@ class Driver:
         deadline = now + SHORT_OF_DEADLINE
         async with TX.transaction():
             order = await lock_order(row.order_id)
-            known = await find_payment(row.payment_id)
+            holder = await holder_of(order)
+            mine = holder is not None and holder.payment_id == row.payment_id
+            known = holder if mine else await _current(row)
             assert known is not None, "payments are never deleted"
             if known.status != "created":
                 return known
-            check_payable(order, await holder_of(order), row.payer_id, row.payment_id, now)
+            check_payable(order, holder, row.payer_id, row.payment_id, now)
             move = PaymentMove(
                 leaves="created", enters="authorized", verdict=verdict, deadline_at=deadline
             )
             moved = await move_payment(row.payment_id, move)
-            await move_order(order, "paying", payment_id=row.payment_id, claimed_until=deadline)
+            if not mine:
+                await move_order(order, "paying", payment_id=row.payment_id, claimed_until=deadline)
         assert moved is not None, "the order's lock keeps its payments still"
         return moved
 

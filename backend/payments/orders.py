@@ -7,7 +7,7 @@ import msgspec
 from backend.clock import Clock
 from backend.db import TX
 from backend.errors import BadRequest, IdReused, NotFound
-from backend.events import Events
+from backend.events import Events, News
 from backend.payments import (
     MAX_ORDER_LIFE,
     MIN_ORDER_LIFE,
@@ -93,9 +93,11 @@ class Orders:
                 self._clock.now(),
                 MAX_EXPIRED,
             )
-            for row in rows:
-                order_id = row["order_id"]
-                await self._events.record(f"order:{order_id}", "order_expired", order_id)
+            ids = [row["order_id"] for row in rows]
+            if ids:
+                await self._events.record_all(
+                    tuple(News(f"order:{id_}", "order_expired", id_) for id_ in ids)
+                )
         return len(rows)
 
 

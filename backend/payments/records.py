@@ -142,6 +142,18 @@ async def move_order(
     )
 
 
+async def pay_order(order_id: str, payment_id: str, paid_at: datetime) -> bool:
+    """paying → paid, if it is this payment that has the order."""
+    rows = await TX.query(
+        "update payments.orders set status = 'paid', claimed_until = null, paid_at = $3"
+        " where order_id = $1 and payment_id = $2 and status = 'paying' returning order_id",
+        order_id,
+        payment_id,
+        paid_at,
+    )
+    return bool(rows)
+
+
 async def find_payment(payment_id: str) -> PaymentRow | None:
     return await TX.one(
         PaymentRow,
@@ -150,11 +162,13 @@ async def find_payment(payment_id: str) -> PaymentRow | None:
     )
 
 
-async def insert_payment(row: PaymentRow) -> None:
-    await TX.query(
+async def insert_payment(row: PaymentRow) -> bool:
+    """Whether it is new."""
+    rows = await TX.query(
         "insert into payments.payment (payment_id, order_id, payer_id, payer_name, owner_id,"
         " shop_id, payee_name, amount_fen, fee_fen, note, intent, event_at, created_at,"
-        " deadline_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        " deadline_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+        " on conflict do nothing returning payment_id",
         row.payment_id,
         row.order_id,
         row.payer_id,
@@ -170,6 +184,7 @@ async def insert_payment(row: PaymentRow) -> None:
         row.created_at,
         row.deadline_at,
     )
+    return bool(rows)
 
 
 async def move_payment(payment_id: str, move: PaymentMove) -> PaymentRow | None:
