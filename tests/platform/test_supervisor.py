@@ -19,7 +19,6 @@ PARTS = {"cluster tx", "cluster sec", "risk", "ledger", "worker", "bff"}
 pytestmark = [
     pytest.mark.xdist_group("supervisor"),
     pytest.mark.timeout(240),
-    # Each test waits for real processes; the machine's load decides how long.
 ]
 
 
@@ -98,8 +97,7 @@ def test_a_port_in_use_is_refused(folder: Path, offset: int) -> None:
     assert not (folder / "port" / "tx").exists()
 
 
-def test_a_malformed_setting_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "defpath", os.defpath)
+def test_a_folder_that_can_not_be_made_is_refused(folder: Path) -> None:
     with Stack(folder / "never", free_port(), "--data-dir", "/proc/nowhere") as stack:
         line = stack.refused()
     assert line.startswith("yipay: /proc/nowhere: ")
