@@ -60,9 +60,11 @@ def _sale(customer: DemoPerson, place: int, nth: int, days: int, until: datetime
 
 
 def _when(place: int, nth: int, days: int, until: datetime) -> datetime:
-    if days == 0:
-        return until - timedelta(minutes=9 + 13 * place)
+    today = until.astimezone(_SHANGHAI)
+    if days == 0:  # the shop's day may be minutes old
+        midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
+        return max(until - timedelta(minutes=9 + 13 * place), midnight)
     hour = OPENS_AT + (4 * place + 3 * nth) % OPEN_HOURS
     minute = (17 * place + 23 * nth) % 60
-    day = until.astimezone(_SHANGHAI) - timedelta(days=days)
+    day = today - timedelta(days=days)
     return day.replace(hour=hour, minute=minute, second=0, microsecond=0)
