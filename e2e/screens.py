@@ -11,15 +11,17 @@ from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from e2e.people import DESKTOP, PHONE, launch
 from e2e.wallet import Wallet
 
 FOLDER = Path(__file__).resolve().parents[1] / "artefacts" / "screens"
-SIZES = {"phone": PHONE, "desktop": DESKTOP}
+SIZES = {"phone": ViewportSize(**PHONE), "desktop": ViewportSize(**DESKTOP)}
 SCHEMES = ("light", "dark")
 LANGUAGES = ("zh-CN", "en")
+# The demo's people pay without passkey, ten times a day: not in every form.
+PAID_IN = ("phone-light-zh-CN", "phone-dark-en", "desktop-light-en", "desktop-dark-zh-CN")
 
 FOR_VISITORS = {
     "welcome": "/welcome",
@@ -118,7 +120,8 @@ def _all_pages(browser: Browser, url: str, size: str, scheme: str, language: str
     for camera, pages in ((consumer, FOR_CONSUMERS), (shop, FOR_SHOPS)):
         for name, path in pages.items():
             camera.go(name, path)
-    _a_payment(visitor, consumer, shop)
+    if form in PAID_IN:
+        _a_payment(visitor, consumer, shop)
     for camera in people.values():
         camera.page.context.close()
     return [fault for camera in people.values() for fault in camera.faults]

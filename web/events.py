@@ -6,7 +6,7 @@ between drawing it and listening is missed.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import msgspec
@@ -61,7 +61,7 @@ async def _check_own(services: Services, person_id: str, topic: str) -> None:
 
 async def _messages(
     events: Events, topics: tuple[str, ...], after: int | None
-) -> AsyncIterator[ServerSentEventMessage]:
+) -> AsyncGenerator[ServerSentEventMessage, None]:
     ends_at = time.monotonic() + STREAM_LIFE.total_seconds()
     yield ServerSentEventMessage(
         event=LISTENING if after is None else None,

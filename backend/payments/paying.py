@@ -41,6 +41,8 @@ class Paying:
                 )
             )
         balance = await balance_of(self._parts.ledger, person_account(payer_id))
+        if (await balance_of(self._parts.ledger, shop_account(order.shop_id))).frozen:
+            raise PayeeFrozen()
         return Quote(
             order=order_as_seen(order, now),
             requirement=requirement,

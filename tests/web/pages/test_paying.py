@@ -18,8 +18,7 @@ async def test_a_visitor_sees_who_asks_for_how_much(browser: Browser, till: Till
 
 
 async def test_printed_codes_are_upper_case(enter: Enter, till: Till) -> None:
-    order = await till.order()
-    payer = await enter(balance=100_00)
+    payer, order = await enter(balance=100_00), await till.order()
     assert (await payer.see(code_path(order).upper())).status_code == 200
     assert payer.browser.form("/payments").fields["amount_fen"] == "2300"
 

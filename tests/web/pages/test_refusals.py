@@ -51,15 +51,20 @@ async def test_ones_own_shop(till: Till, world: World) -> None:
 
 async def test_a_frozen_shop(enter: Enter, till: Till, world: World) -> None:
     payer, order = await enter(balance=100_00), await till.order()
-    await world.services.risk.freeze(till.owner.wallet.person_id, till.owner.wallet.device_secret)
+    owner = till.owner.wallet
+    await till.owner.see("/cashier")
+    await world.services.payments.freeze(owner.person_id, owner.device_secret)
     answer = await payer.see(code_path(order))
     assert answer.status_code == 403
     assert NOTHING_MOVED in answer.text
+    refused = await till.owner.tap_htmx("/orders", {"amount": "5"})
+    assert refused.status_code >= 400  # shop_frozen
+    assert refused.headers["hx-retarget"] == "#main"
 
 
 async def test_a_frozen_payer_is_led_to_security(enter: Enter, till: Till, world: World) -> None:
     payer, order = await enter(balance=100_00), await till.order()
-    await world.services.risk.freeze(payer.wallet.person_id, payer.wallet.device_secret)
+    await world.services.payments.freeze(payer.wallet.person_id, payer.wallet.device_secret)
     answer = await payer.see(code_path(order))
     assert answer.status_code == 403
     assert 'href="/security"' in answer.text
