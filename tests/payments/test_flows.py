@@ -213,7 +213,7 @@ async def test_a_quote_says_what_it_takes_and_stores_nothing(world: World) -> No
     assert quote.order == order
 
 
-async def test_history_happens_when_it_says(databases: object, world: World) -> None:
+async def test_nobody_else_writes_history(world: World) -> None:
     """Only the demo may write history; elsewhere a payment happens when it happens."""
     payer, owner = await world.person(100_00), await world.person()
     start = world.paying(

@@ -1,0 +1,56 @@
+"""Risk's process comes and goes; and the demo's week of history."""
+
+from datetime import timedelta
+from typing import cast
+
+import msgspec
+import pytest
+
+from backend import rpc, services
+from backend.ledger import Ledger
+from backend.payments import RiskUnavailable
+from backend.risk import Risk
+from backend.settings import Settings
+from tests.payments.test_refusals import a_code
+from tests.world import World, open_world
+
+
+async def test_paying_works_again_when_the_risk_process_is_back(
+    world: World, databases: Settings
+) -> None:
+    payer, _, order = await a_code(world)
+    start = world.paying(payer, order)
+    built, close = await services.build(
+        databases, clock=world.clock, ledger=cast(Ledger, world.ledger)
+    )
+    for _ in range(2):
+        with pytest.raises(RiskUnavailable) as refusal:
+            await built.payments.start(start)
+        assert refusal.value.money_moved == "no"
+        stop = await rpc.serve(Risk, world.risk, databases.risk_rpc, databases)
+        await built.payments.quote(order.order_id, payer.person_id, payer.device_secret)
+        await stop()
+    stop = await rpc.serve(Risk, world.risk, databases.risk_rpc, databases)
+    assert (await built.payments.start(start)).payment.status == "posted"
+    await stop()
+    await close()
+    assert await world.balance(payer.account_id) == 977_00
+
+
+async def test_history_happens_when_it_says(databases: Settings) -> None:
+    async with open_world(msgspec.structs.replace(databases, demo=True)) as world:
+        payer, owner, order = await a_code(world)
+        three_days_ago = world.clock.now() - timedelta(days=3)
+        start = world.paying(payer, order, event_at=three_days_ago)
+        payment = (await world.services.payments.start(start)).payment
+        assert payment.event_at == three_days_ago
+        bill = await world.services.bills.bill(payer.person_id, payment.payment_id)
+        assert bill.event_at == three_days_ago
+        [entry] = await world.services.ledger.statement(f"shop:{order.shop_id}", 0, 10)
+        assert abs(entry.event_at - three_days_ago) < timedelta(milliseconds=1)
+        board = await world.services.merchant.dashboard(owner.person_id)
+        assert board.days == (0, 0, 0, 23_00, 0, 0, 0)
+        tomorrow = world.clock.now() + timedelta(days=1)
+        again = world.paying(payer, order, event_at=tomorrow)
+        with pytest.raises(Exception, match="bad_request"):
+            await world.services.payments.start(again)
