@@ -49,6 +49,7 @@ def sweeps(found: Services) -> tuple[Sweep, ...]:
     return (
         Sweep("payments", found.payments.sweep),
         Sweep("banking", found.banking.sweep),
+        Sweep("events", found.events.sweep),
     )
 
 

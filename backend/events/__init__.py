@@ -34,6 +34,10 @@ class Events(Protocol):
         """Several at once, in this order."""
         ...
 
+    async def sweep(self) -> int:
+        """Forget what is older than a day: pages that slept longer load afresh."""
+        ...
+
     def subscribe(self, topics: tuple[str, ...], after: int | None) -> AsyncIterator[Event | None]:
         """Events after `after` (None: from now on), as they come; None every 15 s as a sign of
         life. Holds no database connection while waiting; survives a restart of PostgreSQL."""

@@ -11,6 +11,7 @@ milliseconds here. No lock is taken, so writers of one topic do not wait for eac
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import asyncpg
 import msgspec
@@ -26,6 +27,17 @@ CALM_POLL_S = 5.0  # while it believes to have one
 FIRST_PAUSE_S = 0.01  # news seen above the line: look again soon, then less often
 MAX_BATCH = 100
 MAX_TOPICS = 10
+KEPT_FOR = timedelta(days=1)
+FORGET_BATCH, MAX_BATCHES = 2_000, 20
+
+# Ids rise with time: the oldest are looked at, and nothing else is read to find them.
+_FORGET = """
+delete from events.event where event_id in (
+    select event_id from (
+        select event_id, created_at from events.event order by event_id limit $2
+    ) oldest where created_at < now() - $1::interval
+) returning event_id
+"""
 
 _log = structlog.get_logger(__name__)
 
@@ -59,6 +71,15 @@ class EventsService:
             [each.ref for each in news],
             CHANNEL,
         )
+
+    async def sweep(self) -> int:
+        forgotten = 0
+        for _ in range(MAX_BATCHES):
+            rows = await TX.query(_FORGET, KEPT_FOR, FORGET_BATCH)
+            forgotten += len(rows)
+            if len(rows) < FORGET_BATCH:
+                break
+        return forgotten
 
     async def subscribe(
         self, topics: tuple[str, ...], after: int | None

@@ -211,3 +211,14 @@ async def test_an_id_of_another_life_does_not_silence_a_stream(events: EventsSer
     await reader.reads(1)
     assert reader.refs == ["news"]
     await reader.stop()
+
+
+async def test_what_is_older_than_a_day_is_forgotten(events: EventsService) -> None:
+    await TX.query(
+        "insert into events.event (topic, kind, ref, created_at) select 'a:b', 'k', n::text,"
+        " now() - interval '25 hours' from generate_series(1, 2500) n"
+    )
+    await record(events, SHOP, "new")
+    assert await events.sweep() == 2500
+    assert await events.sweep() == 0
+    assert [row["ref"] for row in await TX.query("select ref from events.event")] == ["new"]
