@@ -21,7 +21,7 @@ from web.render import Pages
 from web.request_log import RequestIdMiddleware
 from web.security.csrf import CsrfMiddleware
 from web.security.headers import security_headers
-from web.security.throttle import throttle
+from web.security.throttle import forgetting, throttle
 
 MAX_BODY_BYTES = 64 * 1024
 SMALLEST_PACKED_BYTES = 1024
@@ -55,7 +55,7 @@ def create_app(
             session.VisitMiddleware(),
             CsrfMiddleware(settings.public_origin),
         ],
-        lifespan=[_lifespan(settings, given, mobile)],
+        lifespan=[_lifespan(settings, given, mobile), forgetting],
         exception_handlers=problems.HANDLERS,
         before_send=[security_headers(settings)],
         compression_config=CompressionConfig(

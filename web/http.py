@@ -34,13 +34,19 @@ class WebRequest(Request[Any, Any, Any]):
         return self.client.host if self.client else ""
 
 
-def redirect(request: WebRequest, path: str, cookies: Sequence[Cookie] = ()) -> Response[None]:
+def redirect(request: WebRequest, path: str, cookies: Sequence[Cookie] = ()) -> Response[Any]:
     """See another page next. htmx would follow a 303 inside its request."""
     if request.is_htmx:
         headers, status_code = {"HX-Redirect": path}, 200
     else:
         headers, status_code = {"Location": path}, 303
-    return Response(None, status_code=status_code, headers=headers, cookies=list(cookies))
+    return Response(
+        b"",
+        status_code=status_code,
+        headers=headers,
+        cookies=list(cookies),
+        media_type="text/plain",
+    )
 
 
 def local_path(text: str, otherwise: str = "/") -> str:

@@ -1,5 +1,6 @@
 """Every failure as a page: what happened, whether money moved, what to do. Never a stack trace."""
 
+import re
 from typing import Any
 
 import structlog
@@ -17,6 +18,8 @@ from web.security.throttle import WINDOW_S
 from web.session import visit_of
 
 _log = structlog.get_logger(__name__)
+
+_PARAMETER = re.compile(r"\{[^}]+\}")
 
 CONFLICT = 409
 STATUSES = {
@@ -171,8 +174,8 @@ def _retarget(request: WebRequest) -> dict[str, str]:
 
 def _methods(request: WebRequest) -> set[str]:
     """What the address does take."""
-    template = request.scope.get("path_template")
-    found = (route for route in request.app.routes if route.path_format == template)
+    path = request.scope["path"].rstrip("/") or "/"
+    found = (r for r in request.app.routes if re.fullmatch(_PARAMETER.sub("[^/]+", r.path), path))
     return {method for route in found for method in getattr(route, "methods", ())}
 
 

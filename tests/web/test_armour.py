@@ -206,6 +206,18 @@ async def test_large_bodies_are_refused(browser: Browser) -> None:
     assert "<h1" in answer.text
 
 
+async def test_a_repeated_field_is_no_form_of_ours(browser: Browser) -> None:
+    await browser.open("/sign-up")
+    token = browser.form("/sign-up").fields["_csrf_token"]
+    answer = await browser.client.post(
+        "/sign-up",
+        content=f"_csrf_token={token}&phone=1&phone=2",
+        headers=NAVIGATION | {"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status_code == 400
+    assert "No money has moved." in answer.text
+
+
 async def test_failures_are_pages_and_fragments(browser: Browser) -> None:
     full = await browser.open("/nothing/here")
     assert full.status_code == 404
