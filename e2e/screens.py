@@ -17,7 +17,10 @@ from e2e.people import DESKTOP, PHONE, launch
 from e2e.wallet import Wallet
 
 FOLDER = Path(__file__).resolve().parents[1] / "artefacts" / "screens"
-SIZES = {"phone": ViewportSize(**PHONE), "desktop": ViewportSize(**DESKTOP)}
+SIZES = {
+    name: ViewportSize(width=size["width"], height=size["height"])
+    for name, size in (("phone", PHONE), ("desktop", DESKTOP))
+}
 SCHEMES = ("light", "dark")
 LANGUAGES = ("zh-CN", "en")
 # The demo's people pay without passkey, ten times a day: not in every form.
