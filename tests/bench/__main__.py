@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Callable
 
-from tests.bench import ledger
+from tests.bench import growth, ledger
 from tests.bench.cluster import Bench, bench
 from tests.bench.report import Row, table
 
 SUBJECTS: dict[str, Callable[[Bench, bool], list[Row]]] = {
     "ledger": ledger.run,
+    "growth": growth.run,
 }
 
 

@@ -1,6 +1,7 @@
 """A cluster of the benchmarks' own, as durable as in service, and pgbench on it."""
 
 import asyncio
+import gc
 import re
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ import asyncpg
 import msgspec
 
 from backend import db, roles
+from backend.ledger.process import GC_THRESHOLDS
 from backend.migrate import migrate
 from backend.postgres import BIN, SUPERUSER, Cluster
 from backend.settings import Settings
@@ -86,6 +88,7 @@ async def _create(admin_url: str) -> None:
 
 @asynccontextmanager
 async def open_ledger(settings: Settings) -> AsyncIterator[None]:
+    gc.set_threshold(*GC_THRESHOLDS)  # as the ledger process does
     await db.LEDGER.open(settings.ledger_url)
     try:
         yield
