@@ -9,7 +9,7 @@ import structlog
 from backend import db, rpc
 from backend.clock import SystemClock
 from backend.ledger import Ledger
-from backend.ledger.service import running
+from backend.ledger.service import LedgerService
 from backend.settings import Settings
 
 # A batch makes and drops thousands of objects, none of them in cycles: look for garbage by the
@@ -27,18 +27,28 @@ async def run(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     await db.LEDGER.open(settings.ledger_url)
+    service = LedgerService(settings, SystemClock())
+    told = asyncio.create_task(told_to_stop.wait())
+    starting = asyncio.create_task(service.start())
     try:
-        async with running(settings, SystemClock()) as service:
-            close = await rpc.serve(Ledger, service, settings.ledger_rpc, settings)
-            _log.info("ledger_ready", address=settings.ledger_rpc)
-            try:
-                stopped = asyncio.create_task(told_to_stop.wait())
-                failed = asyncio.create_task(service.ended())
-                await asyncio.wait((stopped, failed), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                await close()
-                stopped.cancel()
-                failed.cancel()
+        # It may wait for another ledger process to end, and be told to stop meanwhile.
+        await asyncio.wait((told, starting), return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            await _serve(service, settings, told)
     finally:
+        told.cancel()
+        await service.stop()
         await db.LEDGER.close()
     _log.info("ledger_stopped")
+
+
+async def _serve(service: LedgerService, settings: Settings, told: asyncio.Task[bool]) -> None:
+    close = await rpc.serve(Ledger, service, settings.ledger_rpc, settings)
+    _log.info("ledger_ready", address=settings.ledger_rpc)
+    failed = asyncio.create_task(service.ended())
+    try:
+        await asyncio.wait((told, failed), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await close()  # answers the calls under way
+        failed.cancel()

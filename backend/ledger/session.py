@@ -13,10 +13,16 @@ from backend.ledger.append import Appender, Written
 from backend.ledger.lookup import HEAD, head_of
 
 LOCK = 0x796C6564  # "yled"
-LOCK_POLL_S = 0.2
-SAY_EVERY = 25  # polls
+LOCK_POLL_S = 0.1
+LOCK_POLLS = 20  # then it is said, and tried again
+
+
+class BooksTaken(Exception):
+    """Another session writes these books."""
+
 
 LOST = (
+    BooksTaken,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
@@ -42,9 +48,9 @@ async def session(database: Database) -> AsyncIterator[tuple[Appender, Written]]
 
 
 async def _lock(connection: asyncpg.Connection) -> None:
-    polls = 0
-    while not await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
-        if polls % SAY_EVERY == 0:
-            _log.warning("ledger_waits", reason="another ledger process writes these books")
-        polls += 1
+    for _ in range(LOCK_POLLS):
+        if await connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+            return
         await asyncio.sleep(LOCK_POLL_S)
+    _log.warning("ledger_waits", reason="another ledger process writes these books")
+    raise BooksTaken

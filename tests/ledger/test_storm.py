@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 
+from backend.clock import SystemClock
 from backend.errors import DomainError, IdReused
 from backend.ids import new
 from backend.ledger import InsufficientFunds, Ledger, NewAccount, Post, Posted
@@ -126,3 +127,15 @@ async def test_a_second_writer_waits_for_the_first(
     await service.stop()
     await asyncio.wait_for(waiting, 5)
     assert (await service.head()).journal_seq == 2
+
+
+async def test_a_waiting_writer_can_be_told_to_stop(
+    databases: Settings, service: LedgerService
+) -> None:
+    second = LedgerService(databases, SystemClock())
+    waiting = asyncio.create_task(second.start())
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    await asyncio.wait_for(second.stop(), 10)
+    await waiting
+    await service.ping()
