@@ -31,8 +31,8 @@ from backend.sandbox.cards import number
 from backend.settings import Settings
 from tests.sandbox.conftest import free_port
 
-QUICK = Pace(hang_s=3.0, settle_s=1.4, late_s=1.0, contradict_s=0.3, early_s=0.4)
-BANK_TIMEOUT_S = 0.8
+QUICK = Pace(hang_s=5.0, settle_s=3.2, late_s=2.5, contradict_s=0.3, early_s=1.0)
+BANK_TIMEOUT_S = 2.5
 
 
 class TravelClock:

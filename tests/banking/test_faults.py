@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
+from backend import ids
 from backend.banking import TRANSIT_LIFE, BankUnavailable, StartTopUp
 from backend.banking.rules import arrival
 from backend.errors import OutcomeUnknown, Unavailable
@@ -160,7 +161,7 @@ async def test_a_frozen_wallet_gets_nothing_and_the_card_gets_it_back(world: Wor
     start = await world.order()
     await world.banking.top_up(start)
     await world.books.set_frozen((f"person:{start.person_id}",), True)
-    again = msgspec.structs.replace(start, topup_id=f"{start.topup_id[:-1]}0")
+    again = msgspec.structs.replace(start, topup_id=ids.new("top"))
     topup = await world.banking.top_up(again)
     assert (topup.status, topup.refusal_code) == ("refused", "account_frozen")
     assert topup.reversal == "returned"
@@ -174,7 +175,7 @@ async def test_a_return_that_is_interrupted_is_finished_once(world: World) -> No
     start = await world.order()
     await world.banking.top_up(start)
     await world.books.set_frozen((f"person:{start.person_id}",), True)
-    again = msgspec.structs.replace(start, topup_id=f"{start.topup_id[:-1]}0")
+    again = msgspec.structs.replace(start, topup_id=ids.new("top"))
     world.bank.before["refund"] = Unavailable()
     topup = await world.banking.top_up(again)
     assert (topup.status, topup.reversal) == ("refused", "due")

@@ -166,7 +166,7 @@ async def test_at_its_deadline_an_undecided_order_is_ended(world: World) -> None
     await world.banking.sweep()
     topup = await world.seen(start)
     assert (topup.status, topup.refusal_code) == ("refused", "topup_closed")
-    await asyncio.sleep(1)  # past the moment at which that card would have paid
+    await asyncio.sleep(3)  # past the moment at which that card would have paid
     await world.check_books(start.person_id)
 
 

@@ -13,7 +13,7 @@ from backend.sandbox import bank, sms
 from backend.sandbox.bank_book import Pace
 from backend.settings import Settings
 
-QUICK = Pace(hang_s=0.6, settle_s=0.4, late_s=0.6, contradict_s=0.3, early_s=0.4)
+QUICK = Pace(hang_s=0.6, settle_s=0.4, late_s=0.6, contradict_s=0.3, early_s=1.5)
 
 
 def free_port() -> int:
