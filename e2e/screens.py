@@ -41,7 +41,7 @@ FOR_CONSUMERS = {
     "card-new": "/cards/new",
     "pay": "/pay",
     "security": "/security",
-    "limits": "/security/limits",
+    "limits": "/limits",
     "shop-new": "/shop/new",
 }
 FOR_SHOPS = {"shop": "/shop", "cashier": "/cashier"}

@@ -110,7 +110,7 @@ class Ledger(Protocol):
         ...
 
     async def set_frozen(self, account_ids: tuple[str, ...], frozen: bool) -> None:
-        """Frozen accounts refuse every posting but voids. Belt to the security system's braces."""
+        """Nothing leaves a frozen account. Belt to the security system's braces."""
         ...
 
     async def head(self) -> JournalHead: ...
@@ -152,7 +152,7 @@ class CurrencyMismatch(DomainError, code="currency_mismatch"):
 
 
 class AccountFrozen(DomainError, code="account_frozen"):
-    """An account of the posting is frozen."""
+    """An account that is frozen would pay; money may still come in."""
 
 
 class UnknownHold(DomainError, code="unknown_hold"):

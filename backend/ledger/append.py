@@ -191,7 +191,7 @@ def _account_columns(accounts: list[Account]) -> list[object]:
         [a.posted - a.posted0 for a in accounts],
         [a.seq - a.seq0 for a in accounts],
         [a.seq0 for a in accounts],
-        [a.key for a in accounts if a.frozen0],  # touched by voids alone
+        [a.key for a in accounts if a.frozen0],  # only voided or credited
         len(accounts),
     ]
 

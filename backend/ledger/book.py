@@ -116,12 +116,9 @@ class Book:
         return None
 
     def _moves_frozen(self, work: Work) -> bool:
-        """Voids give back what was reserved; nothing else touches a frozen account."""
-        pairs = zip(work.posting.transfers, work.keys[::2], work.keys[1::2], strict=True)
-        return any(
-            t.op is not VOID and (self.accounts[debit].frozen or self.accounts[credit].frozen)
-            for t, debit, credit in pairs
-        )
+        """Nothing leaves a frozen account; what comes in or is given back arrives."""
+        debits = zip(work.posting.transfers, work.keys[::2], strict=True)
+        return any(t.op is not VOID and self.accounts[debit].frozen for t, debit in debits)
 
     def _hold_refusal(self, work: Work, now_ms: int) -> Why | None:
         ends = [

@@ -10,7 +10,8 @@ from backend import ids
 from backend.banking import TRANSIT_LIFE, BankUnavailable, StartTopUp
 from backend.banking.rules import arrival
 from backend.errors import OutcomeUnknown, Unavailable
-from backend.ledger import AccountFrozen, Post
+from backend.ledger import AccountFrozen, Post, VerdictRequired
+from backend.posting import Posting, Transfer
 from backend.risk import BankWordInvalid
 from tests.banking.conftest import Crash, World, until
 
@@ -157,16 +158,33 @@ async def test_one_top_up_that_fails_does_not_hold_up_the_others(world: World) -
     await world.check_books(*(start.person_id for start in starts))
 
 
-async def test_a_frozen_wallet_gets_nothing_and_the_card_gets_it_back(world: World) -> None:
+async def test_a_frozen_wallet_takes_in_what_its_owner_tops_up(world: World) -> None:
     start = await world.order()
     await world.banking.top_up(start)
     await world.books.set_frozen((f"person:{start.person_id}",), True)
     again = msgspec.structs.replace(start, topup_id=ids.new("top"))
+    assert (await world.banking.top_up(again)).status == "posted"
+    assert await world.wallet(start) == 200_00
+    await world.check_books(start.person_id)
+
+
+async def refuse_for_good(world: World, start: StartTopUp) -> None:
+    """The ledger has said no to this id, and that stands."""
+    credit = Transfer("bank:transit", f"person:{start.person_id}", start.amount_fen)
+    with pytest.raises(VerdictRequired):
+        await world.books.post(Post(Posting(start.topup_id, "topup", (credit,))))
+
+
+async def test_what_the_ledger_refuses_goes_back_to_the_card(world: World) -> None:
+    start = await world.order()
+    await world.banking.top_up(start)
+    again = msgspec.structs.replace(start, topup_id=ids.new("top"))
+    await refuse_for_good(world, again)
     topup = await world.banking.top_up(again)
-    assert (topup.status, topup.refusal_code) == ("refused", "account_frozen")
+    assert (topup.status, topup.refusal_code) == ("refused", "verdict_required")
     assert topup.reversal == "returned"
     bill = await world.bills.bill(start.person_id, again.topup_id)
-    assert (bill.status, bill.refusal_code) == ("refused", "account_frozen")
+    assert (bill.status, bill.refusal_code) == ("refused", "verdict_required")
     assert await world.wallet(start) == 100_00
     await world.check_books(start.person_id)
 
@@ -174,8 +192,8 @@ async def test_a_frozen_wallet_gets_nothing_and_the_card_gets_it_back(world: Wor
 async def test_a_return_that_is_interrupted_is_finished_once(world: World) -> None:
     start = await world.order()
     await world.banking.top_up(start)
-    await world.books.set_frozen((f"person:{start.person_id}",), True)
     again = msgspec.structs.replace(start, topup_id=ids.new("top"))
+    await refuse_for_good(world, again)
     world.bank.before["refund"] = Unavailable()
     topup = await world.banking.top_up(again)
     assert (topup.status, topup.reversal) == ("refused", "due")

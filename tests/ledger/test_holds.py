@@ -65,6 +65,8 @@ async def test_a_void_gives_all_back_and_needs_no_verdict(
     await ledger.set_frozen((payer,), True)
     with pytest.raises(AccountFrozen):
         await ledger.post(authority.post(end(Op.CAPTURE, payer, payee, 80, "h1")))
+    with pytest.raises(AccountFrozen):
+        await ledger.post(authority.post(hold(payer, payee, 1, "h2")))
     await ledger.post(Post(end(Op.VOID, payer, payee, 80, "h1")))
     assert await balance(ledger, payer) == (100, 0)
 

@@ -59,7 +59,7 @@ def add(case: Faulty, fault: type[DomainError]) -> None:
         MalformedPosting: Transfer(pay, pay, 1),
         UnknownAccount: Transfer(pay, "person:nobody", 1),
         CurrencyMismatch: Transfer(pay, "person:dollars", 1),
-        AccountFrozen: Transfer(pay, "person:frozen", 1),
+        AccountFrozen: Transfer("person:frozen", pay, 1),
         UnknownHold: Transfer(pay, to, 1, Op.CAPTURE, "none"),
         HoldEnded: Transfer(pay, to, 1, Op.CAPTURE, "ended"),
         HoldExceeded: Transfer(pay, to, 2, Op.CAPTURE, "small"),

@@ -105,16 +105,17 @@ async def test_a_malformed_posting_is_not_kept(
     await ledger.post(authority.post(right))
 
 
-async def test_frozen_accounts_move_nothing(
+async def test_nothing_leaves_a_frozen_account_but_money_comes_in(
     ledger: Ledger, person: Person, authority: Authority
 ) -> None:
     payer, payee = await person(balance=10_00), await person()
-    await ledger.set_frozen((payee,), True)
+    await ledger.set_frozen((payer, payee), True)
     with pytest.raises(AccountFrozen):
         await ledger.post(authority.post(move(payer, payee, 1_00)))
-    [frozen] = await ledger.balances((payee,))
-    assert frozen.frozen
-    await ledger.set_frozen((payee,), False)
+    await ledger.post(authority.post(move(BANK, payer, 5_00)))
+    [frozen] = await ledger.balances((payer,))
+    assert (frozen.frozen, frozen.posted_fen) == (True, 15_00)
+    await ledger.set_frozen((payer,), False)
     await ledger.post(authority.post(move(payer, payee, 1_00)))
     with pytest.raises(NotFound):
         await ledger.set_frozen(("person:nobody",), True)
