@@ -28,7 +28,7 @@ check: $(VENV)/.development
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
-	$(BIN)/lint-imports --no-timestamps > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; false; }
+	$(BIN)/lint-imports --no-logo > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; false; }
 
 bench: $(VENV)/.development $(ASSETS)
 	@$(BIN)/python -m tests.bench $(ARGS)
