@@ -34,17 +34,18 @@ def tree(leaves: Sequence[bytes]) -> tuple[bytes, list[tuple[bytes, ...]]]:
 
 def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
     """The root this inclusion path leads to (RFC 9162 §2.1.3.2), or None if it is malformed."""
-    if not 0 <= index < size or any(len(h) != HASH_BYTES for h in (leaf, *path)):
+    if not 0 <= index < size or len(leaf) != HASH_BYTES:
         return None
+    # One loop without calls: every verdict of a busy ledger passes here.
     node, at, last = leaf, index, size - 1
     for sibling in path:
-        if last == 0:
+        if last == 0 or len(sibling) != HASH_BYTES:
             return None
-        if at % 2 or at == last:
-            node = node_hash(sibling, node)
-            while at % 2 == 0 and at:
+        if at & 1 or at == last:
+            node = sha256(b"\x01" + sibling + node).digest()
+            while not at & 1 and at:
                 at, last = at >> 1, last >> 1
         else:
-            node = node_hash(node, sibling)
+            node = sha256(b"\x01" + node + sibling).digest()
         at, last = at >> 1, last >> 1
     return node if last == 0 else None
