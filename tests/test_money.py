@@ -23,7 +23,23 @@ def test_what_people_type(text: str, amount: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    " 0 0.00 -1 1.234 1e3 １２ 1,000 ٣ 1. .5 NaN 100000000.01 ¥¥1 0x10".split(" "),
+    [
+        "",
+        "0",
+        "0.00",
+        "-1",
+        "1.234",
+        "1e3",
+        "１２",
+        "1,000",
+        "٣",
+        "1.",
+        ".5",
+        "NaN",
+        "100000000.01",
+        "¥¥1",
+        "0x10",
+    ],
 )
 def test_what_is_no_positive_amount(text: str) -> None:
     assert parse_yuan(text) is None
