@@ -16,6 +16,7 @@ from backend.settings import Settings, load
 from mobile_api.app import create_app as create_mobile_app
 from web import assets, problems, resources, session
 from web.arrival import ArrivalMiddleware
+from web.head import HeadLikeGet
 from web.http import WebRequest
 from web.render import Pages
 from web.request_log import RequestIdMiddleware
@@ -38,7 +39,7 @@ def create_app(
     clock = clock or SystemClock()
     files = assets.Assets()
     mobile = create_mobile_app(settings)
-    return Litestar(
+    return HeadLikeGet(
         route_handlers=[*resources.handlers(settings), _mount(mobile)],
         dependencies={
             "services": Provide(_services, sync_to_thread=False),

@@ -1,5 +1,7 @@
 """Bank cards: binding one, and confirming it with the micro-code of the bank's one-fen deposit."""
 
+from importlib import import_module
+
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
@@ -19,6 +21,7 @@ from backend.banking import (
 from backend.errors import NotFound
 from backend.identity import DisplayName, Person
 from backend.services import Services
+from backend.settings import Settings
 from web.forms import Form
 from web.http import WebRequest, redirect
 from web.i18n import msg, texts
@@ -37,9 +40,17 @@ async def show_all(
 
 @get("/cards/new")
 async def new(
-    request: WebRequest, person: NamedDependency[Person], return_to: FromQuery[str] = ""
+    request: WebRequest,
+    person: NamedDependency[Person],
+    settings: NamedDependency[Settings],
+    return_to: FromQuery[str] = "",
+    fill: FromQuery[str] = "",
 ) -> Response[str]:
+    """fill: "test" writes the sandbox's card into the form, in the demo."""
     form = Form({"card_id": ids.new("crd"), "return_to": own_path(return_to)})
+    if settings.demo and fill:
+        known = import_module("web.demo").sandbox(settings)
+        form.values |= {"number": known.test_card, "holder": person.display_name}
     return page(request, "cards/new.html", form=form)
 
 

@@ -44,7 +44,8 @@ async def home(
     request: WebRequest, visit: NamedDependency[Visit], services: NamedDependency[Services]
 ) -> Response[str] | Response[None]:
     if visit.person is None:
-        return redirect(request, "/welcome")
+        ended = cookies.SESSION in request.cookies
+        return redirect(request, "/signed-out" if ended else "/welcome")
     view = await _view(services, visit.person, visit.device_secret)
     hidden = cookies.AMOUNTS in request.cookies
     return page(request, "home/page.html", view=view, hidden=hidden, width="wide")

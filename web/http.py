@@ -10,6 +10,7 @@ from litestar.types import Scope
 
 LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_-][A-Za-z0-9_/-]{0,199})?")
 
+MAIN = "#main"
 VARY = "HX-Request, HX-Request-Type, Accept-Language, Cookie"
 
 
@@ -22,6 +23,11 @@ class WebRequest(Request[Any, Any, Any]):
     def is_partial(self) -> bool:
         """Whether only the page's content is wanted, without its frame."""
         return self.headers.get("hx-request-type") == "partial"
+
+    @property
+    def swaps_page(self) -> bool:
+        """Whether the part becomes the whole page, so that its title and top bar change too."""
+        return self.is_partial and self.headers.get("hx-target", "").endswith(MAIN)
 
     @property
     def wants_json(self) -> bool:

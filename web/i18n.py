@@ -1,7 +1,8 @@
 """Languages: texts from gettext catalogues, money and times as the reader writes them.
 
 Page texts are their own keys, in English. Refusals have keys: `refusal.<code>` (what happened),
-`refusal.<code>.detail` (only shown when all its parameters came), `refusal.<code>.todo`.
+`refusal.<code>.detail` (only shown when all its parameters came; of one limit
+`refusal.<code>.detail.<limit>`), `refusal.<code>.todo`.
 """
 
 from datetime import date, datetime
@@ -79,10 +80,15 @@ class Texts:
         shown = {name: self._param(name, value) for name, value in params.items()}
         return RefusalText(
             what=self.gettext(key),
-            detail=_filled(self._optional(f"{key}.detail"), shown),
+            detail=_filled(self._detail(key, params), shown),
             money=self.gettext(f"money_moved.{moved}"),
             todo=self.gettext(f"{key}.todo"),
         )
+
+    def _detail(self, key: str, params: dict[str, str | int]) -> str:
+        """A limit may have words of its own: "¥0.00 left" says little of one that counts."""
+        own = self._optional(f"{key}.detail.{params['limit']}") if "limit" in params else ""
+        return own or self._optional(f"{key}.detail")
 
     def _optional(self, key: str) -> str:
         text = self.gettext(key)

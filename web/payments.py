@@ -66,7 +66,10 @@ async def begin(
         started = await services.payments.start(_command(Form(data), visit, person))
     except DomainError as refusal:
         said = text.refusal(refusal)
-        return _message(f"{said.what} {said.money}", status_of(refusal))
+        return _message(
+            " ".join(part for part in (said.what, said.detail, said.money) if part),
+            status_of(refusal),
+        )
     asked = started.requirement
     if asked is None or asked.ceremony is None:
         return _message(text.gettext("This payment is on its way. Look at your bills."), 409)

@@ -10,9 +10,11 @@ from litestar.types import ExceptionHandlersMap
 
 from backend.errors import DomainError
 from backend.identity import SignedOut
-from web.http import WebRequest, local_path, redirect, request_id_of
+from web import nowhere
+from web.http import MAIN, WebRequest, local_path, redirect, request_id_of
 from web.i18n import RefusalText, msg, texts
 from web.render import page
+from web.security import cookies
 from web.security.csrf import SAFE_METHODS, ForeignRequest
 from web.security.throttle import WINDOW_S
 from web.session import visit_of
@@ -108,6 +110,7 @@ def on_refusal(request: Request[Any, Any, Any], error: DomainError) -> Response[
         text=text,
         code=error.code,
         status=status_code,
+        whole=web.is_partial,
         request_id=request_id_of(web.scope),
     )
 
@@ -151,6 +154,7 @@ def _plain(request: WebRequest, status_code: int, headers: dict[str, str]) -> Re
         text=text,
         code="",
         status=status_code,
+        whole=request.is_partial,
         request_id=request_id_of(request.scope),
     )
 
@@ -164,18 +168,21 @@ def _message(text: RefusalText, status_code: int, headers: dict[str, str]) -> Re
 def _to_sign_in(request: WebRequest) -> Response[Any]:
     path = request.scope["path"] if request.method in SAFE_METHODS else "/"
     here = local_path(path)
+    if cookies.SESSION in request.cookies:  # there was a session: say what became of it
+        return redirect(request, f"/signed-out?next={here}")
     return redirect(request, "/welcome" if here == "/" else f"/sign-in?next={here}")
 
 
 def _retarget(request: WebRequest) -> dict[str, str]:
     """A failed part takes the place of the whole content: it would make no sense inside a row."""
-    return {"HX-Retarget": "#main", "HX-Reswap": "innerHTML"} if request.is_partial else {}
+    return {"HX-Retarget": MAIN, "HX-Reswap": "innerHTML"} if request.is_partial else {}
 
 
 def _methods(request: WebRequest) -> set[str]:
     """What the address does take."""
     path = request.scope["path"].rstrip("/") or "/"
-    found = (r for r in request.app.routes if re.fullmatch(_PARAMETER.sub("[^/]+", r.path), path))
+    routes = (r for r in request.app.routes if r.path != nowhere.PATH)
+    found = (r for r in routes if re.fullmatch(_PARAMETER.sub("[^/]+", r.path), path))
     return {method for route in found for method in getattr(route, "methods", ())}
 
 

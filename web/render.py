@@ -1,27 +1,28 @@
-"""Pages from templates: the full page, or its block `content` where htmx asks for a part.
+"""Pages from templates: the full page, or its content alone where htmx asks for a part.
 
 Every template has, without importing anything: `nonce`, `csrf_token`, `visit`, `person` (None for a
-visitor), `language`, `demo`, `now`, `path`, `partial`, `texts`, `origin`, `static_url()`, `_`,
-`ngettext`, the macros of `_macros.html` as `ui` and those of `_frame.html` as `frame`. Filters:
-`fen` ("¥1,234.56"), `when`, `day`, `time`, `qr`. What a template imports at its top is not there
-when a block is drawn alone: use `ui` as it is given.
+visitor), `language`, `demo`, `now`, `path`, `partial`, `whole`, `texts`, `origin`, `idle`,
+`static_url()`, `_`, `ngettext`, the macros of `_macros.html` as `ui` and those of `_frame.html` as
+`frame`. Filters: `fen` ("¥1,234.56"), `when`, `day`, `time`, `qr`. `demo` is None but in demo mode
+(web/demo.py).
 """
 
 from collections.abc import Mapping
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from jinja2_fragments import render_block
 from litestar import Response
 from litestar.datastructures import Cookie
 from litestar.enums import MediaType
 from markupsafe import Markup
 
 from backend.clock import Clock
+from backend.identity import IDLE_LIFE
 from backend.settings import Settings
 from web.assets import Assets
 from web.http import VARY, WebRequest
@@ -33,7 +34,6 @@ from web.session import visit_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 MACROS = {"ui": "_macros.html", "frame": "_frame.html"}
-BLOCK = "content"
 
 
 class Pages:
@@ -43,17 +43,15 @@ class Pages:
         self.settings, self._clock = settings, clock
         self.environment = _environment()
         self.environment.globals["static_url"] = assets.url
-        self.environment.globals["demo"] = settings.demo
+        self.environment.globals["demo"] = _demo(settings)
+        self.environment.globals["idle"] = IDLE_LIFE
         self.environment.globals["origin"] = settings.public_origin
 
-    def draw(self, request: WebRequest, template: str, block: str, **context: Any) -> str:
-        """HTML of a block of the template; of the whole template if block is ""."""
+    def draw(self, request: WebRequest, template: str, **context: Any) -> str:
         everything = self._common(request) | context
         for name, file in MACROS.items():
             module = self.environment.get_template(file).make_module(everything)
             everything[name] = module
-        if block:
-            return render_block(self.environment, template, block, everything)
         return self.environment.get_template(template).render(everything)
 
     def _common(self, request: WebRequest) -> dict[str, Any]:
@@ -68,6 +66,7 @@ class Pages:
             "now": self._clock.now(),
             "path": request.scope["path"],
             "partial": request.is_partial,
+            "whole": request.swaps_page,
         }
 
 
@@ -80,8 +79,7 @@ def page(
     **context: Any,
 ) -> Response[str]:
     """The page, or its content alone for `HX-Request-Type: partial`."""
-    block = BLOCK if request.is_partial else ""
-    return _respond(request, template, block, status_code, headers, context)
+    return _respond(request, template, status_code, headers, context)
 
 
 def fragment(
@@ -93,7 +91,7 @@ def fragment(
     **context: Any,
 ) -> Response[str]:
     """A template that is a part in itself; its name starts with "_"."""
-    return _respond(request, template, "", status_code, headers, context)
+    return _respond(request, template, status_code, headers, context)
 
 
 def unchanged() -> Response[None]:
@@ -101,15 +99,14 @@ def unchanged() -> Response[None]:
     return Response(None, status_code=204, headers={"Vary": VARY})
 
 
-def draw(request: WebRequest, template: str, block: str = "", **context: Any) -> str:
-    """HTML alone, for streams."""
-    return _pages(request).draw(request, template, block, **context)
+def draw(request: WebRequest, template: str, **context: Any) -> str:
+    """The text alone."""
+    return _pages(request).draw(request, template, **context)
 
 
-def _respond(  # noqa: PLR0913 — the one place where all parts of an answer meet
+def _respond(
     request: WebRequest,
     template: str,
-    block: str,
     status_code: int,
     headers: Mapping[str, str] | None,
     context: dict[str, Any],
@@ -117,12 +114,17 @@ def _respond(  # noqa: PLR0913 — the one place where all parts of an answer me
     visit = visit_of(request)
     kept: list[Cookie] = [cookies.csrf(visit.csrf_secret)] if visit.csrf_is_new else []
     return Response(
-        draw(request, template, block, **context),
+        draw(request, template, **context),
         media_type=MediaType.HTML,
         status_code=status_code,
         headers={"Vary": VARY, **(headers or {})},
         cookies=kept,
     )
+
+
+def _demo(settings: Settings) -> object | None:
+    """What templates may say of the sandbox; not even imported elsewhere."""
+    return import_module("web.demo").sandbox(settings) if settings.demo else None
 
 
 def _pages(request: WebRequest) -> Pages:

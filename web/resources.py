@@ -19,6 +19,7 @@ from web import (
     home,
     language,
     limits,
+    nowhere,
     orders,
     payments,
     pwa,
@@ -55,6 +56,7 @@ RESOURCES = (
     cashier,
     events,
     pwa,
+    nowhere,
 )
 
 

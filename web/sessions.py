@@ -1,16 +1,37 @@
-"""Ending sessions: one of them, or all."""
+"""Sessions: staying signed in, ending one or all, and the page that says that one has ended."""
 
 from typing import Any
 
-from litestar import Response, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from backend.identity import Person
 from backend.services import Services
 from web.doors import leave
-from web.http import WebRequest, redirect
+from web.http import WebRequest, local_path, redirect
+from web.render import page
+from web.security import cookies
 from web.session import Visit
+
+
+@get("/sessions/here", status_code=204)
+async def stay(person: NamedDependency[Person]) -> None:
+    """Asked for by someone who stays signed in: any request keeps the session awake."""
+
+
+@get("/signed-out")
+async def signed_out(
+    request: WebRequest, visit: NamedDependency[Visit], next: FromQuery[str] = "/"
+) -> Response[Any]:
+    """Where a session that ended by itself leads; the browser forgets it here."""
+    here = local_path(next)
+    if visit.person is not None:  # another window has kept it awake
+        return redirect(request, here)
+    answer = page(request, "signed_out.html", next=here)
+    if cookies.SESSION in request.cookies:
+        answer.cookies.append(cookies.gone(cookies.SESSION))
+    return answer
 
 
 @post("/sessions/{session_id:str}/end", status_code=200)
@@ -37,4 +58,4 @@ async def end_all(
     return await leave(request, services, "/welcome")
 
 
-handlers = [end, end_all]
+handlers = [stay, signed_out, end, end_all]

@@ -87,14 +87,15 @@ async def show(  # noqa: PLR0913 — what a handler needs arrives by name
     seen: FromQuery[str] = "",
 ) -> Response[str] | Response[None]:
     topup = await services.banking.topup(person.person_id, topup_id)
-    if request.is_partial and seen == topup.status:
+    if request.is_partial and seen == _state(topup):
         return unchanged()
     return page(
         request,
         "topups/result.html",
         topup=topup,
         card=_card_of(topup, await services.banking.cards(person.person_id)),
-        final=topup.status in FINAL,
+        final=topup.status in FINAL and topup.reversal != "due",
+        state=_state(topup),
         return_to=own_path(return_to),
     )
 
@@ -113,6 +114,11 @@ async def _form(
         presets=PRESETS_FEN,
         arrives_in=int(USUAL_ARRIVAL.total_seconds()) // 60,
     )
+
+
+def _state(topup: TopUp) -> str:
+    """What a page that asks again has seen."""
+    return f"{topup.status}.{topup.reversal}" if topup.reversal else topup.status
 
 
 def _card_of(topup: TopUp, cards: tuple[Card, ...]) -> Card | None:

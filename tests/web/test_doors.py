@@ -8,7 +8,7 @@ import pytest
 from backend.identity import IDLE_LIFE
 from backend.risk.rules import NEW_DEVICE_COOL_DOWN
 from tests.passkey import Passkey
-from tests.web.browser import COOKIE_DOMAIN, Browser, forms
+from tests.web.browser import COOKIE_DOMAIN, NAVIGATION, Browser, forms
 from tests.web.conftest import SignedUp, Visitor
 from tests.world import World
 from web.security import cookies
@@ -134,7 +134,7 @@ async def test_a_session_never_survives_a_sign_in(signed_up: SignedUp) -> None:
     assert after != before
     browser.client.cookies.set(cookies.SESSION, before, domain=COOKIE_DOMAIN)
     await browser.open("/security")
-    assert browser.page.url.path == "/sign-in"  # the old one is dead on the server
+    assert browser.page.url.path == "/signed-out"  # the old one is dead on the server
 
 
 async def test_an_id_chosen_by_a_visitor_is_worth_nothing(
@@ -143,7 +143,7 @@ async def test_an_id_chosen_by_a_visitor_is_worth_nothing(
     browser = await visitor()
     browser.client.cookies.set(cookies.SESSION, "A" * 43, domain=COOKIE_DOMAIN)
     await browser.open("/security")
-    assert browser.page.url.path == "/sign-in"
+    assert browser.page.url.path == "/signed-out"
 
 
 async def test_an_idle_session_ends(signed_up: SignedUp, world: World) -> None:
@@ -151,15 +151,35 @@ async def test_an_idle_session_ends(signed_up: SignedUp, world: World) -> None:
     assert (await browser.open("/security")).url.path == "/security"
     world.clock.move(IDLE_LIFE + timedelta(seconds=1))
     await browser.open("/security")
-    assert str(browser.page.url).endswith("/sign-in?next=/security")
+    assert str(browser.page.url).endswith("/signed-out?next=/security")
+    assert "You were signed out" in browser.page.text
+    assert "15 minutes" in browser.page.text
+    assert 'href="/sign-in?next=/security"' in browser.page.text
+    assert cookies.SESSION not in browser.client.cookies  # said once
+    assert (await browser.open("/")).url.path == "/welcome"
 
 
 async def test_signing_in_leads_back(signed_up: SignedUp, world: World) -> None:
     browser, key = await signed_up()
     world.clock.move(IDLE_LIFE + timedelta(seconds=1))
     await browser.open("/limits")
+    await browser.open("/sign-in?next=/limits")  # the button of the page that says so
     await browser.ceremony("/sign-in", key)
     assert browser.page.url.path == "/limits"
+
+
+async def test_staying_signed_in(signed_up: SignedUp, world: World) -> None:
+    """What the warning's button asks for keeps the session awake, and tells when it is over."""
+    browser, _ = await signed_up()
+    assert 'data-stay="/sessions/here"' in (await browser.open("/security")).text
+    world.clock.move(IDLE_LIFE - timedelta(seconds=20))
+    kept = await browser.client.get("/sessions/here", headers=NAVIGATION)
+    assert (kept.status_code, kept.content) == (204, b"")
+    world.clock.move(IDLE_LIFE - timedelta(seconds=20))
+    assert (await browser.open("/signed-out?next=/limits")).url.path == "/limits"
+    world.clock.move(IDLE_LIFE + timedelta(seconds=1))
+    late = await browser.client.get("/sessions/here", headers=NAVIGATION)
+    assert late.status_code == 303
 
 
 @pytest.mark.parametrize("where", ["//evil.example/x", "https://evil.example", "/\\evil", "x"])
@@ -246,7 +266,7 @@ async def test_removing_a_device_ends_its_sessions(
     await first.ceremony(removal, key)
     assert first.page.url.path == "/security"
     await second.open("/security")
-    assert second.page.url.path == "/sign-in"
+    assert second.page.url.path == "/signed-out"
     assert not [f for f in _actions(first) if f.endswith("/removal")]
 
 
@@ -274,7 +294,7 @@ async def test_sessions_are_listed_and_ended(signed_up: SignedUp, visitor: Visit
     await first.send(end)
     assert first.page.url.path == "/security"
     await second.open("/security")
-    assert second.page.url.path == "/sign-in"
+    assert second.page.url.path == "/signed-out"
 
 
 async def test_signing_out_everywhere(signed_up: SignedUp, visitor: Visitor) -> None:
@@ -286,7 +306,7 @@ async def test_signing_out_everywhere(signed_up: SignedUp, visitor: Visitor) -> 
     await second.send("/sessions/end")
     assert second.page.url.path == "/welcome"
     await first.open("/security")
-    assert first.page.url.path == "/sign-in"
+    assert first.page.url.path == "/signed-out"
 
 
 async def test_what_is_not_mine_does_not_exist(

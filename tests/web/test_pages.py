@@ -7,8 +7,9 @@ from litestar import Litestar
 
 from tests.web.browser import NAVIGATION, PARTIAL, Browser
 from tests.web.conftest import SignedUp, Visitor
+from web import nowhere
 
-PUBLIC = ("/welcome", "/sign-up", "/sign-up/known", "/sign-in", "/devices/new")
+PUBLIC = ("/welcome", "/sign-up", "/sign-up/known", "/sign-in", "/signed-out", "/devices/new")
 PRIVATE = ("/", "/security", "/freeze", "/limits")
 
 INLINE = re.compile(
@@ -61,7 +62,7 @@ async def test_private_pages_want_a_session(browser: Browser, app: Litestar) -> 
 
 async def test_every_changing_route_wants_a_token(browser: Browser, app: Litestar) -> None:
     for route in app.routes:
-        if "POST" not in getattr(route, "methods", ()):
+        if "POST" not in getattr(route, "methods", ()) or route.path == nowhere.PATH:
             continue
         path = re.sub(r"\{[^}]+\}", "x", route.path)
         answer = await browser.client.post(path, headers={"Sec-Fetch-Site": "same-origin"})
@@ -114,3 +115,42 @@ async def test_the_first_load_is_light(signed_up: SignedUp, app: Litestar) -> No
         weight += int((await browser.client.get(name)).headers["content-length"])
     assert len(names) > 5
     assert weight <= 80_000
+
+
+async def test_a_part_that_becomes_the_page_brings_title_and_bar(signed_up: SignedUp) -> None:
+    browser, _ = await signed_up()
+    whole = PARTIAL | {"HX-Target": "main#main"}
+    part = (await browser.client.get("/limits", headers=NAVIGATION | whole)).text
+    assert "<title>Limits · YiPay</title>" in part
+    assert 'hx-target="#topbar"' in part
+    assert 'id="topbar"' in part
+    inner = await browser.client.get(
+        "/limits", headers=NAVIGATION | PARTIAL | {"HX-Target": "div#board"}
+    )
+    assert "<title>" not in inner.text
+    assert 'id="topbar"' not in inner.text
+
+
+async def test_nowhere_keeps_the_frame(signed_up: SignedUp, browser: Browser) -> None:
+    """Somebody signed in who mistypes an address still has the navigation."""
+    person, _ = await signed_up()
+    lost = await person.open("/nothing")
+    assert lost.status_code == 404
+    assert 'class="side"' in lost.text
+    assert 'class="side"' not in (await browser.open("/nothing")).text
+
+
+@pytest.mark.parametrize("path", ["/welcome", "/sign-in", "/static/css/base.css", "/nothing"])
+async def test_head_is_get_without_a_body(browser: Browser, path: str) -> None:
+    head = await browser.client.head(path, headers=NAVIGATION)
+    get = await browser.client.get(path, headers=NAVIGATION)
+    assert head.status_code == get.status_code
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert head.content == b""
+
+
+async def test_links_of_home_lead_somewhere(signed_up: SignedUp) -> None:
+    browser, _ = await signed_up()
+    home = await browser.open("/")
+    for path in sorted(set(re.findall(r'href="(/[a-z][a-z/-]*)"', home.text))):
+        assert (await browser.open(path)).status_code == 200, path

@@ -46,7 +46,10 @@
     const { sourceEvent, target } = event.detail.ctx;
     if (sourceEvent?.type !== "submit" && sourceEvent?.type !== "click") return;
     const place = target?.isConnected ? target : document.getElementById("main");
-    const next = place.querySelector("[aria-invalid=true]") ?? place.querySelector("[data-heading]");
+    const next =
+      place.querySelector("[aria-invalid=true]") ??
+      place.querySelector("[data-heading]") ??
+      document.querySelector("#topbar [data-heading]");
     next?.focus({ preventScroll: false });
   });
 
