@@ -33,13 +33,13 @@ from backend.risk.passkeys import (
     verify_assertion,
 )
 from backend.risk.reservations import Reservation
-from backend.risk.rules import Facts, decide, take
+from backend.risk.rules import Facts, decide, refuse_standing, take
 from backend.verdict import SignedVerdict, Verdict
 
 # What was asked, with everything stored about it. The payer comes from the stored intent, and a
 # passkey or ceremony of anybody else is simply not found. Lateral: one look-up by key for each.
 _LOAD = """
-select i.content, a.content as allowed, r.released_at, c.found is not null as ceremony_open,
+select i.content, a.content as allowed, r.release_asked, c.found is not null as ceremony_open,
     k.credential_id, k.public_key, k.sign_count, k.backup_eligible, k.backed_up, p.user_handle
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality
     as q (intent_id, ceremony_id, credential_id, n)
@@ -47,8 +47,8 @@ left join lateral (select content, payer_id from risk.intent
     where intent_id = q.intent_id and kind = 'pay' limit 1) i on true
 left join lateral (select content from risk.decision
     where intent_id = q.intent_id and decision = 'allow' and stage <> 'top_up' limit 1) a on true
-left join lateral (select released_at from risk.reservation
-    where intent_id = q.intent_id limit 1) r on true
+left join lateral (select coalesce(release_asked_at, released_at) as release_asked
+    from risk.reservation where intent_id = q.intent_id limit 1) r on true
 left join lateral (select true as found from risk.ceremony
     where ceremony_id = q.ceremony_id and kind = 'pay' and subject = q.intent_id
     and used_at is null and expires_at > $4 limit 1) c on true
@@ -132,7 +132,7 @@ def _fill(case: _Case, row: asyncpg.Record, now: datetime) -> None:
     if row["allowed"] is not None:
         verdict = decisions.parse(row["allowed"]).verdict
         assert verdict is not None, "an allowing decision has its verdict"
-        if row["released_at"] is None and verdict.expires_at_ms > to_ms(now):
+        if row["release_asked"] is None and verdict.expires_at_ms > to_ms(now):
             case.verdict, case.refusal = verdict, None
         else:
             case.refusal = IntentUsed()
@@ -147,13 +147,21 @@ async def _settle(parts: Parts, cases: list[_Case], now: datetime) -> None:
     for (case, intent), of_case in zip(known, facts, strict=True):
         case.facts = of_case
         try:
-            if case.verdict is not None and not of_case.device_id:
-                case.verdict = None
-                decide(of_case, None, now)  # refuses: a verdict goes to the payer's device only
-            if case.verdict is None and case.refusal is None:
+            if case.verdict is not None:
+                _stands(case, of_case, now)
+            elif case.refusal is None:
                 _decide(parts, case, intent, of_case, now)
         except DomainError as refusal:
             case.refusal = refusal
+
+
+def _stands(case: _Case, facts: Facts, now: datetime) -> None:
+    """A verdict goes to the payer's live device only, and no more once somebody froze."""
+    try:
+        refuse_standing(facts, now)
+    except DomainError:
+        case.verdict = None
+        raise
 
 
 def _asked(asked: Authorize, intent: Intent) -> Asked:

@@ -7,7 +7,35 @@ import msgspec
 
 from backend.db import SEC
 from backend.intent import Intent
-from backend.risk.rules import Charge, Spending, day_of
+from backend.risk.rules import (
+    FREE_DAY_COUNT,
+    FREE_DAY_FEN,
+    NEW_DEVICE_DAY_FEN,
+    STATIC_DAY_FEN,
+    SYNCED_DAY_FEN,
+    TIER_YEAR_FEN,
+    Charge,
+    Spending,
+    day_of,
+)
+
+
+def _bounded(column: str, limit: int, used: str, same: str = "s.day = r.day") -> str:
+    """$2: 1 to count, -1 to give back. A limit that was used twice over stands at its end."""
+    changed = f"s.{column} + $2::int * case when {same} then {used} else 0 end"
+    return f"{column} = least({limit}, greatest(0, {changed}))"
+
+
+_COUNT = f"""
+update risk.spending s set
+    {_bounded("free_fen", FREE_DAY_FEN, "r.amount_fen * r.free::int")},
+    {_bounded("free_count", FREE_DAY_COUNT, "r.free::int")},
+    {_bounded("synced_fen", SYNCED_DAY_FEN, "r.amount_fen * r.synced::int")},
+    {_bounded("static_fen", STATIC_DAY_FEN, "r.amount_fen * r.static::int")},
+    {_bounded("new_device_fen", NEW_DEVICE_DAY_FEN, "r.amount_fen * r.new_device::int")},
+    {_bounded("year_fen", TIER_YEAR_FEN, "r.amount_fen", "s.year = extract(year from r.day)::int")}
+from r where s.person_id = r.person_id
+"""  # noqa: S608 — our own names and limits
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -70,26 +98,46 @@ async def keep(spendings: Mapping[str, Spending]) -> None:
 
 
 async def release(intent_id: str, now: datetime) -> None:
-    """Once; its verdict is not given out again. A later day's counters are left alone."""
+    """Asked by the transaction system; its verdict is not given out again.
+
+    Where an auditor follows the books, limits come back once it has seen the ledger's refusal, or
+    the verdict end unused; see `settle_releases`. What it has seen posted is not given back at all.
+    Without an auditor they come back at once, and are taken again by the first one that knows
+    better.
+    """
     async with SEC.transaction():
         await lock([intent_id])
-        await SEC.query(
-            "with r as (update risk.reservation set released_at = $2 where intent_id = $1 "
-            "and released_at is null returning *), "
-            "forgotten as (delete from risk.known_payee where intent_id = $1), "
-            "used as (select r.*, amount_fen * free::int as free_fen, "
-            "amount_fen * synced::int as synced_fen, amount_fen * static::int as static_fen, "
-            "amount_fen * new_device::int as new_device_fen from r) "
-            "update risk.spending s set "
-            "free_fen = s.free_fen - case when s.day = u.day then u.free_fen else 0 end, "
-            "free_count = s.free_count - case when s.day = u.day then u.free::int else 0 end, "
-            "synced_fen = s.synced_fen - case when s.day = u.day then u.synced_fen else 0 end, "
-            "static_fen = s.static_fen - case when s.day = u.day then u.static_fen else 0 end, "
-            "new_device_fen = s.new_device_fen "
-            "- case when s.day = u.day then u.new_device_fen else 0 end, "
-            "year_fen = s.year_fen "
-            "- case when s.year = extract(year from u.day)::int then u.amount_fen else 0 end "
-            "from used u where s.person_id = u.person_id",
+        rows = await SEC.query(
+            "update risk.reservation r set release_asked_at = $2 where intent_id = $1 "
+            "and released_at is null and release_asked_at is null and not exists ("
+            "select 1 from risk.audit_posting where posting_id = $1 and journal_seq > 0) "
+            "returning (select system_id = '' from risk.audit_state) or exists ("
+            "select 1 from risk.audit_posting where posting_id = $1) as at_once",
             intent_id,
             now,
         )
+        if rows and rows[0]["at_once"]:
+            await give_back(intent_id, now)
+
+
+async def give_back(intent_id: str, now: datetime) -> None:
+    """Once. A later day's counters are left alone. The payer's counters are locked."""
+    await SEC.query(
+        "with r as (update risk.reservation set released_at = $3 where intent_id = $1 "  # noqa: S608
+        "and released_at is null returning *), "
+        "forgotten as (delete from risk.known_payee where intent_id in (select intent_id from r)) "
+        f"{_COUNT}",
+        intent_id,
+        -1,
+        now,
+    )
+
+
+async def take_again(intent_id: str) -> None:
+    """What was given back counts after all, as far as the limits can still show it."""
+    await SEC.query(
+        "with r as (update risk.reservation set released_at = null where intent_id = $1 "  # noqa: S608
+        f"and released_at is not null returning *) {_COUNT}",
+        intent_id,
+        1,
+    )

@@ -111,7 +111,7 @@ def need(facts: Facts, now: datetime) -> Need:
     NeedsPasskey."""
     facts.spending.roll(day_of(now))
     wait = _thaw(facts, now)
-    _refuse_standing(facts, None if wait else now)
+    refuse_standing(facts, None if wait else now)
     _refuse_over(facts, synced=False)
     wait = wait or _cool_down(facts, now)
     if wait is not None:
@@ -130,7 +130,7 @@ def decide(facts: Facts, synced: bool | None, now: datetime) -> Charge:
     Refuses: as `need`, and PasskeyRequired, KnownPayeesOnly.
     """
     facts.spending.roll(day_of(now))
-    _refuse_standing(facts, now)
+    refuse_standing(facts, now)
     new = facts.trusted_at > now
     if new and not facts.known_payee:
         raise KnownPayeesOnly(hours=_hours(facts.trusted_at - now))
@@ -157,8 +157,11 @@ def take(spending: Spending, charge: Charge, amount_fen: int) -> None:
     spending.new_device_fen += amount_fen * charge.new_device
 
 
-def _refuse_standing(facts: Facts, now: datetime | None) -> None:
-    """now: None where a running thaw is answered with a wait instead."""
+def refuse_standing(facts: Facts, now: datetime | None) -> None:
+    """What no passkey changes. now: None where a running thaw is answered with a wait instead.
+
+    Refuses: DeviceUnknown, PayerFrozen, PayeeFrozen.
+    """
     if not facts.device_id:
         raise DeviceUnknown()
     frozen = now is not None and is_frozen(facts.frozen_at, facts.thaws_at, now)

@@ -164,3 +164,19 @@ async def test_the_status_lists_open_alarms(world: World) -> None:
     assert status.alarms[0].alarm_id == 25
     assert status.alarms[0].kind == "tampered"
     await world.risk.ping()
+
+
+async def test_a_standing_verdict_is_not_given_again_after_a_freeze(world: World) -> None:
+    payer, payee, other = await world.person(), await world.person(), await world.person()
+    mine, theirs = world.intent(payer, 1_00), world.intent(other, 1_00, payee.person_id)
+    for person, wanted in ((payer, mine), (other, theirs)):
+        await world.free(person, wanted)
+    await world.risk.freeze(payer.person_id, payer.secret)
+    await alarm(world, f"person:{payee.person_id}")
+    with pytest.raises(PayerFrozen):
+        await world.risk.authorize(Authorize(mine.intent_id, payer.secret))
+    with pytest.raises(PayeeFrozen):
+        await world.risk.authorize(Authorize(theirs.intent_id, other.secret))
+    await SEC.query("update risk.device set removed_at = created_at")
+    with pytest.raises(DeviceUnknown):
+        await world.risk.authorize(Authorize(theirs.intent_id, other.secret))

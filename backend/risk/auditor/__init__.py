@@ -24,6 +24,7 @@ from backend.risk.auditor.findings import Finding, together
 from backend.risk.auditor.full import verify
 from backend.risk.auditor.judge import judge_all
 from backend.risk.auditor.pgoutput import Transaction
+from backend.risk.auditor.releases import settle_releases
 from backend.risk.auditor.state import State, load_state, save_state
 from backend.risk.auditor.stream import Stream, StreamLost, from_text
 from backend.settings import Settings
@@ -129,6 +130,7 @@ class Auditor:
             assert self._state is not None
             stream.confirm(self._state.lsn)
             if self._due(self._fenced_at, FENCE_EVERY_S):
+                await settle_releases(self._clock.now())
                 await self._look_around()
         except BaseException:
             await self.close()  # what is not stored is read again
