@@ -94,7 +94,8 @@ class Wallet:
 
     def _until_serving(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not self.ready():
+        # The demo's people come after the parts; `up` says when they are there too.
+        while not ("ready after" in self.log.read_text() and self.ready()):
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)

@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Callable
 
-from tests.bench import growth, ledger
+from tests.bench import growth, ledger, pages
 from tests.bench.cluster import Bench, bench
 from tests.bench.report import Row, table
 
 SUBJECTS: dict[str, Callable[[Bench, bool], list[Row]]] = {
     "ledger": ledger.run,
     "growth": growth.run,
+    "pages": pages.run,
 }
 
 
