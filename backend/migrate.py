@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from backend import settings as settings_module
-from backend.settings import Settings
+from backend.settings import Settings, SettingsError, check_postgres
 
 if (
     TYPE_CHECKING
@@ -72,6 +72,7 @@ async def _locked(url: str) -> bool:
 
     lock = await asyncpg.connect(url)
     try:
+        check_postgres(lock.get_server_version().major)
         await lock.execute("select pg_advisory_lock($1)", LOCK)
         result = await run_forwards("all")
         return result.success
@@ -82,4 +83,7 @@ async def _locked(url: str) -> bool:
 if __name__ == "__main__":
     _settings = settings_module.load()
     _url = _settings.tx_owner_url if sys.argv[1] == "tx" else _settings.sec_owner_url
-    sys.exit(0 if asyncio.run(_locked(_url)) else 1)
+    try:
+        sys.exit(0 if asyncio.run(_locked(_url)) else 1)
+    except SettingsError as _error:
+        sys.exit(str(_error))

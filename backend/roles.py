@@ -4,7 +4,7 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
-from backend.settings import SettingsError
+from backend.settings import SettingsError, check_postgres
 
 TX_DATABASE, SEC_DATABASE = "yipay_tx", "yipay_sec"
 
@@ -16,11 +16,13 @@ async def create(admin_url: str, database: str, passwords: dict[str, str]) -> No
     """Roles with their passwords, and the database of its owner. Safe to repeat.
 
     `admin_url`: a superuser's, to any database. The owner is the role that ends in "_owner".
+    Raises SettingsError where the server is too old.
     """
     assert database.isidentifier(), "names of databases are made by us"
     owner = next(role for role in passwords if role.endswith("_owner"))
     admin = await asyncpg.connect(admin_url)
     try:
+        check_postgres(admin.get_server_version().major)
         for role, password in passwords.items():
             await _role(admin, role, password)
         if not await admin.fetchval("select 1 from pg_database where datname = $1", database):

@@ -48,6 +48,15 @@ class SettingsError(Exception):
     """Names the variable and says what was expected."""
 
 
+MIN_POSTGRES = 17
+
+
+def check_postgres(major: int) -> None:
+    """Raises SettingsError where the server is too old to be followed by the auditor."""
+    if major < MIN_POSTGRES:
+        raise SettingsError(f"expected PostgreSQL {MIN_POSTGRES} or newer, the server is {major}")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Empty URLs mean: the embedded cluster under `data_dir`, as `yipay up` starts it."""
 

@@ -60,6 +60,10 @@ TAMPERINGS = {
         "refused_and_posted",
         "insert into ledger.refusal select posting_id, '', 'x', now() from ledger.posting",
     ),
+    "uniqueness dropped": (
+        "index_missing",
+        "alter table ledger.posting drop constraint posting_once",
+    ),
     "account renamed": ("account_key", "update ledger.account set account_id = account_id || 'x'"),
 }
 

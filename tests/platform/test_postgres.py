@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from backend import roles
+from backend.migrate import _locked
 from backend.postgres import SUPERUSER, VERSION, Cluster, PostgresError
 from backend.settings import SettingsError
 from tests.conftest import PASSWORD, Servers, start_cluster, stop_cluster
@@ -148,3 +149,13 @@ async def test_roles_for_own_servers_come_from_their_urls(servers: Servers) -> N
 async def test_urls_that_say_no_role_are_refused(url: str, words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         await roles.create_from_urls("postgresql://unused/", {"yipay_app": url})
+
+
+async def test_a_server_that_is_too_old_is_refused(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.settings.MIN_POSTGRES", 99)
+    with pytest.raises(SettingsError, match="expected PostgreSQL 99 or newer, the server is 1"):
+        await roles.create(servers.admin_url(servers.tx), "yipay_tx", {"yipay_tx_owner": PASSWORD})
+    with pytest.raises(SettingsError, match="expected PostgreSQL 99"):
+        await _locked(servers.settings.tx_owner_url)

@@ -42,7 +42,20 @@ CATCH_UP_TRIES = 300
 VerdictKeys = Callable[[], Mapping[str, bytes]]
 
 _log = structlog.get_logger(__name__)
-_OUTAGE = (StreamLost, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# What passes when a cluster comes back. Any other error of SQL is a fault of ours or a trap of
+# theirs, and is said aloud.
+_OUTAGE = (
+    StreamLost,
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,
+)
 
 
 class Auditor:
@@ -80,19 +93,18 @@ class Auditor:
                 await part()
                 down = False
                 await asyncio.sleep(pause_s)
-            except _OUTAGE as error:
-                if not down:
+            except Exception as error:
+                if not outage(error):
+                    # Not understanding the books is no reason to look away in silence.
+                    _log.exception("auditor_stuck")
+                    await self._say_stuck(error)
+                elif not down:
                     _log.warning("auditor_waits", error=str(error).partition("\n")[0])
                 down = True
                 await asyncio.sleep(RETRY_S)
-            except Exception as error:
-                # Not understanding the books is no reason to look away in silence.
-                _log.exception("auditor_stuck")
-                await self._say_stuck(error)
-                await asyncio.sleep(RETRY_S)
 
     async def _say_stuck(self, error: Exception) -> None:
-        with suppress(*_OUTAGE):
+        with suppress(Exception):  # it is in the log already
             async with SEC.transaction():
                 await raise_unless_known(
                     Finding("auditor_stuck", repr(type(error))), self._clock.now()
@@ -234,6 +246,11 @@ class Auditor:
 
     def _due(self, last: float, every_s: float) -> bool:
         return time.monotonic() - last >= every_s
+
+
+def outage(error: Exception) -> bool:
+    """Whether waiting may help. A query that took too long is no outage: it would again."""
+    return isinstance(error, _OUTAGE) and type(error) is not asyncpg.QueryCanceledError
 
 
 async def slot_name() -> str:

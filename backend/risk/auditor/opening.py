@@ -37,6 +37,9 @@ async def resync(stream: Stream, slot: str, state: State, keys: Keys, at: dateti
     async with BOOKS.transaction(), SEC.transaction():
         await BOOKS.query("set transaction isolation level repeatable read, read only")
         await BOOKS.query(f"set transaction snapshot '{made.snapshot}'")
+        for database in (BOOKS, SEC):  # the one may be idle while the other is at work
+            for timeout in ("statement_timeout", "idle_in_transaction_session_timeout"):
+                await database.query(f"set local {timeout} = 0")
         books = Books(state.head)
         findings = fence.missing(facts) + await open_unknown(books)
         findings += await _read_on(books, keys)

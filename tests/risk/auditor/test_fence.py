@@ -7,6 +7,7 @@ import pytest
 
 from backend.chain import account_key
 from backend.db import SEC
+from backend.risk.auditor import outage
 from backend.settings import Settings
 from tests.risk.auditor.conftest import ANN, BANK, BEN, SHOP, Town, Watch, move
 
@@ -211,3 +212,32 @@ async def test_emptying_a_table_is_told_once(watch: Watch, root: asyncpg.Connect
     await watch.alarm_after(since)
     await watch.looked_around()
     assert [a["kind"] for a in await watch.alarms()] == ["truncated"]
+
+
+async def test_books_that_may_not_be_read_are_no_outage(
+    town: Town, databases: Settings, root: asyncpg.Connection
+) -> None:
+    """Nor is any other error of SQL: waiting in silence would help nobody but a thief."""
+    await root.execute("revoke select on ledger.journal from yipay_auditor")
+    watch = Watch(databases, town.signer)
+    since = time.monotonic()
+    await watch.start()
+    assert (await watch.alarm_after(since))["kind"] == "auditor_stuck"
+    await root.execute("grant select on ledger.journal to yipay_auditor")
+    await watch.caught_up()
+    await watch.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "waits"),
+    [
+        (asyncpg.UndefinedColumnError(), False),
+        (asyncpg.QueryCanceledError(), False),
+        (asyncpg.AdminShutdownError(), True),
+        (asyncpg.TooManyConnectionsError(), True),
+        (asyncpg.DeadlockDetectedError(), True),
+        (ConnectionRefusedError(), True),
+    ],
+)
+def test_what_waiting_may_help(error: Exception, waits: bool) -> None:
+    assert outage(error) is waits

@@ -88,13 +88,16 @@ async def test_a_posting_after_its_release_is_counted_again(
     person = await payer(world, town, 1_000_00)
     wanted = world.intent(person, 300_00)
     verdict = await world.free(person, wanted)
+    await watch.caught_up()
+    await watch.stop()
     [state] = await SEC.query("select system_id from risk.audit_state")
     await SEC.query("update risk.audit_state set system_id = ''")
     await world.risk.release(wanted.intent_id)
     await SEC.query("update risk.audit_state set system_id = $1", state["system_id"])
     assert (await world.used(person))["free_day"] == 0
-    since = time.monotonic()
     await town.ledger.post(Post(wanted.posting, verdict))
+    since = time.monotonic()
+    await watch.start()
     assert (await watch.alarm_after(since))["kind"] == "posted_after_release"
     assert await watch.frozen() == {f"person:{person.person_id}"}
     assert (await world.used(person))["free_day"] == 300_00
