@@ -14,7 +14,15 @@ from backend.risk import FreezeState
 
 COMPANY_ACCOUNTS = ("bank:clearing", FEE_ACCOUNT)
 COMPANY = "company"
-MAX_SWEPT = 200
+MAX_SWEPT = 200  # of each kind in a round
+
+# What a round looks at. Each kind by itself and in turns, so that accounts that stay frozen for
+# years, or can't be opened, never keep the others waiting. The first two conditions repeat that of
+# the index.
+_OUT_OF_STEP = "(frozen or frozen_in_books) and frozen <> frozen_in_books"
+_FROZEN = "frozen and frozen_in_books"
+_UNOPENED = "not opened"
+_KINDS = (_UNOPENED, _OUT_OF_STEP, _FROZEN)
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +38,7 @@ class _Account(msgspec.Struct, frozen=True):
 class Accounts:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._swept_to = dict.fromkeys(_KINDS, "")  # the last account of the last round
 
     async def open_wallet(self, person_id: str) -> None:
         await self._want(person_account(person_id), person_id)
@@ -56,13 +65,22 @@ class Accounts:
 
     async def sweep(self) -> int:
         """Bring the books in step: open what is not open, freeze and thaw."""
+        touched = 0
+        for kind in _KINDS:
+            for account in await self._due(kind):
+                touched += await self._in_step(account)
+        return touched
+
+    async def _due(self, kind: str) -> list[_Account]:
         due = await TX.query_as(
             _Account,
-            "select * from payments.account where not opened or frozen or frozen_in_books"
-            " order by account_id limit $1",
+            f"select * from payments.account where {kind} and account_id > $1"  # noqa: S608
+            " order by account_id limit $2",
+            self._swept_to[kind],
             MAX_SWEPT,
         )
-        return sum([await self._in_step(account) for account in due])
+        self._swept_to[kind] = due[-1].account_id if len(due) == MAX_SWEPT else ""
+        return due
 
     async def _in_step(self, account: _Account) -> bool:
         """Whether anything had to be done."""
@@ -76,15 +94,16 @@ class Accounts:
         except DomainError as error:
             _log.warning("account_not_in_step", account_id=account.account_id, code=error.code)
             return False
+        except Exception:
+            # One account's bad luck must not keep the others waiting.
+            _log.exception("account_failed", account_id=account.account_id)
+            return False
         return True
 
     async def _thaw_or_freeze(self, account: _Account) -> bool:
         state = await self._parts.risk.freeze_state(account.person_id)
         if not state.frozen:
-            await TX.query(
-                "update payments.account set frozen = false where account_id = $1",
-                account.account_id,
-            )
+            await self._note_frozen(account, frozen=False)
             await self._thaw_in_books(account)
         elif not account.frozen_in_books:
             await self._freeze_in_books(account)
@@ -92,6 +111,10 @@ class Accounts:
 
     async def _want(self, account_id: str, person_id: str) -> None:
         """Noted first, then opened: what the ledger does not answer now, the sweeper repeats."""
+        if await TX.query(
+            "select 1 from payments.account where account_id = $1 and opened", account_id
+        ):
+            return
         await TX.query(
             "insert into payments.account (account_id, person_id) values ($1, $2)"
             " on conflict do nothing",
@@ -114,8 +137,22 @@ class Accounts:
         await self._note_books(account, frozen=True)
 
     async def _thaw_in_books(self, account: _Account) -> None:
+        """Risk is asked once more after the thaw: its owner may have frozen the account meanwhile,
+        and the thaw come after that freeze. Noted last: a crash before leaves it to be done again.
+        """
         await self._parts.ledger.set_frozen((account.account_id,), False)
-        await self._note_books(account, frozen=False)
+        if (await self._parts.risk.freeze_state(account.person_id)).frozen:
+            await self._note_frozen(account, frozen=True)
+            await self._freeze_in_books(account)
+        else:
+            await self._note_books(account, frozen=False)
+
+    async def _note_frozen(self, account: _Account, *, frozen: bool) -> None:
+        await TX.query(
+            "update payments.account set frozen = $2 where account_id = $1",
+            account.account_id,
+            frozen,
+        )
 
     async def _note_books(self, account: _Account, *, frozen: bool) -> None:
         await TX.query(

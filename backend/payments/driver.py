@@ -90,21 +90,30 @@ class Driver:
     async def finish(self, row: PaymentRow, posted: Posted) -> PaymentRow:
         """The new state and everything that follows from it, in one transaction."""
         now = self._parts.clock.now()
+        move = PaymentMove(
+            leaves="authorized",
+            enters="posted",
+            posted_at=posted.posted_at,
+            journal_seq=posted.journal_seq,
+        )
         async with TX.transaction():
             # The order first, as everywhere; its update is its lock.
             paid = await pay_order(row.order_id, row.payment_id, now)
             if not paid:
-                return await _current(row)
-            move = PaymentMove(
-                leaves="authorized",
-                enters="posted",
-                posted_at=posted.posted_at,
-                journal_seq=posted.journal_seq,
-            )
+                await lock_order(row.order_id)
             moved = await move_payment(row.payment_id, move)
-            assert moved is not None, "an order that was being paid has an authorized payment"
-            await record_posted(self._parts, moved)
-        return moved
+            if moved is not None:
+                await record_posted(self._parts, moved)
+        current = moved or await _current(row)
+        if current.status != "posted" or (moved is not None and not paid):
+            # Money moved: the payment says so, whatever became of the order. People must look.
+            _log.error(
+                "payment_posted_out_of_order",
+                payment_id=row.payment_id,
+                order_id=row.order_id,
+                status=current.status,
+            )
+        return current
 
     async def refuse(
         self, row: PaymentRow, refusal: DomainError, *, used_limits: bool = False

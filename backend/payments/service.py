@@ -104,9 +104,16 @@ class PaymentsService:
         return await self._accounts.freeze(person_id, device_secret)
 
     async def sweep(self) -> int:
-        ended = await self._sweeper.sweep()
-        expired = await self._orders.expire_due()
-        return ended + expired + await self._accounts.sweep()
+        """Raises, after all of them, what failed in any."""
+        touched, failed = 0, list[Exception]()
+        for sweep in (self._sweeper.sweep, self._orders.expire_due, self._accounts.sweep):
+            try:
+                touched += await sweep()
+            except Exception as error:
+                failed.append(error)
+        if failed:
+            raise ExceptionGroup("sweeps of payments", failed)
+        return touched
 
     async def resume(self, payment_id: str) -> None:
         await self._sweeper.resume(payment_id)

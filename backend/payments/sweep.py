@@ -1,5 +1,7 @@
 """What stopped half-way comes to its end here."""
 
+from datetime import UTC, datetime
+
 import structlog
 
 from backend.clock import Clock
@@ -13,6 +15,8 @@ from backend.payments.records import PaymentRow, find_payment
 
 MAX_SWEPT = 200
 
+_START = (datetime.min.replace(tzinfo=UTC), "")
+
 _log = structlog.get_logger(__name__)
 
 
@@ -20,16 +24,21 @@ class Sweeper:
     def __init__(self, parts: Parts, driver: Driver) -> None:
         self._parts, self._driver = parts, driver
         self._clock: Clock = parts.clock
+        self._swept_to = _START  # rounds take turns: what can't be ended does not come first again
 
     async def sweep(self) -> int:
         """Payments past their deadline; how many came to an end."""
         due = await TX.query(
-            "select payment_id from payments.payment"
+            "select payment_id, deadline_at from payments.payment"
             " where status in ('created', 'authorized') and deadline_at <= $1"
-            " order by deadline_at limit $2",
+            " and (deadline_at, payment_id) > ($3, $4)"
+            " order by deadline_at, payment_id limit $2",
             self._clock.now(),
             MAX_SWEPT,
+            *self._swept_to,
         )
+        full = len(due) == MAX_SWEPT
+        self._swept_to = (due[-1]["deadline_at"], due[-1]["payment_id"]) if full else _START
         return sum([await self._end(row["payment_id"]) for row in due])
 
     async def resume(self, payment_id: str) -> None:
@@ -39,11 +48,11 @@ class Sweeper:
             await self._drive_on(row)
 
     async def _end(self, payment_id: str) -> bool:
-        row = await find_payment(payment_id)
-        assert row is not None, "payments are never deleted"
-        if row.deadline_at > self._clock.now():
-            return False  # claimed again since
         try:
+            row = await find_payment(payment_id)
+            assert row is not None, "payments are never deleted"
+            if row.deadline_at > self._clock.now():
+                return False  # claimed again since
             if row.status == "created":
                 # A verdict may have been given whose answer went lost with us.
                 await self._driver.refuse(row, PaymentAbandoned(), used_limits=True)
@@ -51,6 +60,10 @@ class Sweeper:
                 await self._drive_on(row)
         except DomainError as error:
             _log.warning("payment_not_ended", payment_id=payment_id, code=error.code)
+            return False
+        except Exception:
+            # One payment's bad luck must not keep the others waiting.
+            _log.exception("payment_failed", payment_id=payment_id)
             return False
         return True
 

@@ -4,11 +4,17 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
+from backend import ids
 from backend.db import SEC, TX
 from backend.errors import OutcomeUnknown
 from backend.payments import Payment, PaymentAbandoned, PaymentPending, StartPayment
 from backend.payments import aftermath as aftermath_module
+from backend.payments import sweep as sweep_module
+from backend.payments.accounts import Accounts
+from backend.payments.orders import Orders
+from backend.payments.sweep import Sweeper
 from backend.risk import Requirement
 from tests.payments.test_flows import confirming
 from tests.payments.test_refusals import a_code
@@ -285,3 +291,95 @@ async def test_a_wait_is_no_payment_yet(world: World) -> None:
     assert requirement.wait_until is not None
     assert (await world.services.payments.order(order.order_id)).status == "open"
     assert await world.balance(payer.account_id) == 100_00
+
+
+async def stuck(world: World, count: int) -> list[StartPayment]:
+    """Payments whose verdicts never reached the ledger, past their deadlines."""
+    world.ledger.crash_before = {"post"}
+    starts = []
+    for _ in range(count):
+        payer, _, order = await a_code(world)
+        starts.append(world.paying(payer, order))
+        with pytest.raises(Crash):
+            await world.services.payments.start(starts[-1])
+    world.ledger.heal()
+    world.later(seconds=46)
+    return starts
+
+
+async def test_one_bad_payment_keeps_nobody_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_module, "MAX_SWEPT", 1)
+    await a_code(world)  # half a day goes by for a trusted device
+    bad, good = await stuck(world, 2)
+    real = world.ledger.__getattr__("outcome")
+
+    async def outcome(payment_id: str) -> object:
+        if payment_id == bad.payment_id:
+            raise RuntimeError("a row nobody expected")
+        return await real(payment_id)
+
+    world.ledger.outcome = outcome  # type: ignore[attr-defined]
+    for _ in range(3):
+        await world.services.payments.sweep()
+    payments = world.services.payments
+    assert (await payments.payment(bad.payer_id, bad.payment_id)).status == "authorized"
+    assert (await payments.payment(good.payer_id, good.payment_id)).status == "posted"
+    del world.ledger.outcome
+    for _ in range(3):
+        await payments.sweep()
+    assert (await payments.payment(bad.payer_id, bad.payment_id)).status != "authorized"
+
+
+@pytest.mark.parametrize("broken", [Sweeper, Orders, Accounts])
+async def test_the_sweeps_do_not_wait_for_each_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, broken: type
+) -> None:
+    [start] = await stuck(world, 1)
+    person_id = ids.new("usr")
+    world.ledger.down = True
+    await world.services.payments.open_wallet(person_id)
+    world.ledger.heal()
+    _, _, stale = await a_code(world)
+    world.later(minutes=16)
+
+    async def fail(_: object) -> int:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(broken, "expire_due" if broken is Orders else "sweep", fail)
+    with pytest.raises(ExceptionGroup, match="sweeps of payments"):
+        await world.services.payments.sweep()
+    payment = await world.services.payments.payment(start.payer_id, start.payment_id)
+    [order] = await TX.query(
+        "select status from payments.orders where order_id = $1", stale.order_id
+    )
+    opened = await world.books.balances((f"person:{person_id}",)) != ()
+    assert (payment.status != "authorized", order["status"] == "expired", opened) == (
+        broken is not Sweeper,
+        broken is not Orders,
+        broken is not Accounts,
+    )
+
+
+async def test_money_that_moved_is_told_whatever_became_of_the_order(world: World) -> None:
+    payer, _, order = await a_code(world)
+    start = world.paying(payer, order)
+    world.ledger.crash_after = {"post"}
+    with pytest.raises(Crash):
+        await world.services.payments.start(start)
+    world.ledger.heal()
+    await TX.query(
+        "update payments.orders set status = 'open', payment_id = null, claimed_until = null"
+        " where order_id = $1",
+        order.order_id,
+    )
+    with capture_logs() as said:
+        await world.services.payments.resume(start.payment_id)
+        await world.services.payments.resume(start.payment_id)
+    errors = [line["event"] for line in said if line["log_level"] == "error"]
+    assert errors == ["payment_posted_out_of_order"]
+    payment = await world.services.payments.payment(payer.person_id, start.payment_id)
+    assert (payment.status, payment.journal_seq is not None) == ("posted", True)
+    bill = await world.services.bills.bill(payer.person_id, start.payment_id)
+    assert bill.status == "succeeded"
