@@ -36,6 +36,8 @@ class MerchantService:
             new.shop_id,
         )
         if shop is None:
+            first = await self._shop(new.owner_id)
+            await self._payments.open_till(first.shop_id, first.owner_id)
             raise HasShop()
         if (shop.owner_id, shop.name, shop.category) != (new.owner_id, new.name, new.category):
             raise IdReused()
@@ -55,6 +57,8 @@ class MerchantService:
             raise NotFound()
         if shop.status == "frozen" or await self._owner_frozen(shop.owner_id):
             raise ShopFrozen()
+        # Nothing to do but where opening the shop stopped half-way.
+        await self._payments.open_till(shop.shop_id, shop.owner_id)
         return await self._payments.open_order(
             OpenOrder(
                 order_id=charge.order_id,

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import cast
 
 import msgspec
 import pytest
@@ -9,10 +10,13 @@ import pytest
 from backend import ids
 from backend.db import TX
 from backend.errors import IdReused, NotFound
+from backend.ledger import Ledger
 from backend.merchant import Charge, HasShop, OpenShop, Shop, ShopFrozen
-from backend.payments import LedgerUnavailable, Order, OrderCancelled
+from backend.merchant.service import MerchantService
+from backend.payments import LedgerUnavailable, Order, OrderCancelled, Payments
 from backend.payments.rules import SHANGHAI
-from tests.world import World
+from backend.risk import Risk
+from tests.world import Crash, Line, World
 
 
 def opening(owner_id: str, name: str = "老王面馆") -> OpenShop:
@@ -48,6 +52,32 @@ async def test_a_person_has_one_shop(world: World) -> None:
     assert sorted(type(a).__name__ for a in answers) == ["HasShop"] * 4 + ["Shop"]
     with pytest.raises(HasShop):
         await world.services.merchant.open_shop(opening(owner.person_id))
+
+
+@pytest.mark.parametrize("next_step", ["the same form", "another form", "charging"])
+async def test_a_shop_whose_opening_crashed_heals(world: World, next_step: str) -> None:
+    owner = await world.person()
+    new = opening(owner.person_id)
+    line = Line(world.services.payments)
+    line.crash_before = {"open_till"}
+    crashing = MerchantService(
+        cast(Payments, line), cast(Ledger, world.ledger), cast(Risk, world.risk), world.clock
+    )
+    with pytest.raises(Crash):
+        await crashing.open_shop(new)
+    account = f"shop:{new.shop_id}"
+    assert await world.books.balances((account,)) == ()
+    merchant = world.services.merchant
+    shop = await merchant.shop_of(owner.person_id)
+    assert shop is not None
+    if next_step == "the same form":
+        await merchant.open_shop(new)
+    elif next_step == "another form":
+        with pytest.raises(HasShop):
+            await merchant.open_shop(opening(owner.person_id))
+    else:
+        await merchant.charge(charging(shop))
+    assert await world.balance(account) == 0
 
 
 async def test_who_has_no_shop_has_nothing_to_see(world: World) -> None:
