@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import procrastinate
 import structlog
-from procrastinate.jobs import DeleteJobCondition
+from procrastinate.jobs import DeleteJobCondition, Job
 
 from backend import jobs, services
 from backend.clock import Clock, SystemClock
@@ -19,10 +19,21 @@ CONCURRENCY = 10
 STALLED_S = 30.0  # a job whose worker showed no sign of life for so long is taken over
 STOP_S = 10.0  # for jobs under way when we are told to stop
 
-# Attempts at about 1, 2, 4, … 256 s: beyond the longest fault we expect; the sweeps go on anyway.
+# Attempts at about 2, 4, … 1024 s: beyond the longest fault we expect; the sweeps go on anyway.
 RETRIES = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
+MAX_WAIT_S = 600
 
 _log = structlog.get_logger(__name__)
+
+
+class Enduring(procrastinate.BaseRetryStrategy):
+    """For what no sweep repeats: it is tried until it succeeds, less and less often."""
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: Job
+    ) -> procrastinate.RetryDecision:
+        doublings = min(job.attempts + 1, MAX_WAIT_S.bit_length())
+        return procrastinate.RetryDecision(retry_in={"seconds": min(2**doublings, MAX_WAIT_S)})
 
 
 class Sweep:
@@ -67,7 +78,7 @@ def application(settings: Settings, found: Services) -> procrastinate.App:
     async def resume(ref: str) -> None:
         await found.payments.resume(ref)
 
-    @app.task(name=GIVE_BACK, queue=jobs.QUEUE, retry=RETRIES)
+    @app.task(name=GIVE_BACK, queue=jobs.QUEUE, retry=Enduring())
     async def give_back(ref: str) -> None:
         await found.payments.give_back(ref)
 

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 import asyncpg
 import msgspec
 import pytest
+from procrastinate.jobs import Job
 
 from backend import jobs, worker
 from backend.clock import FixedClock, SystemClock
 from backend.db import TX
 from backend.payments import PaymentPending
+from backend.payments.driver import GIVE_BACK
 from backend.settings import Settings
 from backend.worker import Sweep, application, sweep_once, take_over_stalled
 from tests.conftest import Servers
@@ -199,3 +201,24 @@ async def test_the_worker_comes_back_with_its_database(world: World, servers: Se
             await jobs.enqueue("payments.resume", "pay_unknown")
         await until(no_jobs_left)
         assert not task.done()
+
+
+async def test_limits_are_given_back_however_long_it_takes(world: World) -> None:
+    app = application(world.settings, world.services)
+    task = app.tasks[GIVE_BACK]
+    waits = []
+    for attempts in (0, 3, 9, 10, 11, 1000):
+        job = Job(
+            id=1,
+            queue=jobs.QUEUE,
+            lock=None,
+            queueing_lock=None,
+            task_name=GIVE_BACK,
+            attempts=attempts,
+        )
+        decision = task.get_retry_exception(exception=OSError(), job=job)
+        assert decision is not None
+        at = decision.retry_decision.retry_at
+        assert at is not None
+        waits.append(round((at - SystemClock().now()).total_seconds()))
+    assert waits == [2, 16, 600, 600, 600, 600]
