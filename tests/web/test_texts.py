@@ -98,3 +98,21 @@ def test_money_and_times() -> None:
 
 def _fields(template: str) -> list[str]:
     return [name for _, name, _, _ in string.Formatter().parse(template) if name]
+
+
+@pytest.mark.parametrize(
+    ("limit", "left_fen", "said"),
+    [
+        ("topup_each", 5_000_00, "单笔充值最多 ¥5,000.00。"),
+        ("topup_day", 120_50, "今天还可以充值 ¥120.50。"),
+        ("free_day", 120_50, "免密每日：还剩 ¥120.50。"),
+    ],
+)
+def test_a_limit_says_what_is_left(limit: str, left_fen: int, said: str) -> None:
+    assert texts("zh-CN").refusal(LimitExceeded(limit=limit, left_fen=left_fen)).detail == said
+
+
+def test_a_limit_that_counts_speaks_of_no_money() -> None:
+    refusal = LimitExceeded(limit="topup_in_transit", left_fen=0)
+    for language in LOCALES:
+        assert "¥" not in texts(language).refusal(refusal).detail

@@ -5,6 +5,7 @@
 
   const TO_ANSWER_MS = 60_000;
   const STEP_MS = 30_000; // the server writes down no more often that it has heard of us
+  const BY_ITSELF = '[hx-trigger*="every"], [hx-trigger*="#live"]';
   const GRACE_MS = 2000; // after the end, so that the server agrees
   const sheet = document.getElementById("idle");
   if (!sheet) return;
@@ -35,8 +36,10 @@
 
   windows?.addEventListener("message", awake);
   windows?.postMessage("awake"); // this page has just come from the server
-  document.addEventListener("htmx:after:request", heardHere);
-  document.addEventListener("htmx:sse:after:connection", heardHere);
+  document.addEventListener("htmx:after:request", (event) => {
+    // What refreshes itself keeps no session awake: nobody did anything.
+    if (!event.detail.ctx.sourceElement.matches(BY_ITSELF)) heardHere();
+  });
   sheet.querySelector("[data-stay-button]").addEventListener("click", stay);
   sheet.addEventListener("cancel", (event) => {
     event.preventDefault(); // Escape means: not now
