@@ -5,12 +5,15 @@ import asyncio
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
+from litestar.types import ASGIApp
 
 from backend.settings import Settings
 from web.app import create_app
 
 BACKLOG = 1024
-BACKPRESSURE = 512  # requests under way; more wait in the backlog
+# Connections being served, open streams (web.events.MAX_STREAMS) and idle ones too; more wait in
+# the backlog.
+BACKPRESSURE = 6000
 HEADER_TIMEOUT_MS = 10_000
 
 # Granian's words go where all others go; without handlers of its own they reach the root's.
@@ -27,8 +30,12 @@ class ServerEnded(OSError):
 
 async def run(settings: Settings) -> None:
     """Serve until cancelled. One process: many of them share a port by a balancer in front."""
+    await serve(create_app(settings), settings)
+
+
+async def serve(app: ASGIApp, settings: Settings) -> None:
     server = Server(
-        create_app(settings),
+        app,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,

@@ -16,13 +16,14 @@ from backend.settings import Settings, load
 from mobile_api.app import create_app as create_mobile_app
 from web import assets, problems, resources, session
 from web.arrival import ArrivalMiddleware
+from web.events import Streams
 from web.head import HeadLikeGet
 from web.http import WebRequest
 from web.render import Pages
 from web.request_log import RequestIdMiddleware
 from web.security.csrf import CsrfMiddleware
 from web.security.headers import security_headers
-from web.security.throttle import forgetting, throttle
+from web.security.throttle import MoneyBrake, forgetting, throttle
 
 MAX_BODY_BYTES = 64 * 1024
 SMALLEST_PACKED_BYTES = 1024
@@ -55,6 +56,7 @@ def create_app(
             ArrivalMiddleware(),
             session.VisitMiddleware(),
             CsrfMiddleware(settings.public_origin),
+            MoneyBrake(clock),
         ],
         lifespan=[_lifespan(settings, given, mobile), forgetting],
         exception_handlers=problems.HANDLERS,
@@ -71,6 +73,7 @@ def create_app(
                 "settings": settings,
                 "clock": clock,
                 "assets": files,
+                "streams": Streams(),
                 "pages": Pages(settings, files, clock),
             }
         ),

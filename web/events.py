@@ -3,45 +3,119 @@
 Messages are named `changed` and carry no amounts. A stream without Last-Event-ID begins with
 `listening`: a page that waits for one thing asks once more then, so that nothing that happened
 between drawing it and listening is missed.
+
+A stream keeps no session awake, and ends with it. How many are open is bounded, per session and in
+all, far below what the server takes on: a page that gets none asks by itself now and then.
 """
 
 import time
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
 
 import msgspec
-from litestar import get
+import structlog
+from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
 from backend.errors import NotFound
 from backend.events import Event, Events
-from backend.identity import Person
+from backend.identity import Person, Session, SignedOut
 from backend.services import Services
 from web.http import WebRequest
+from web.security import cookies
+from web.session import EVENTS, Visit
 
 MAX_TOPICS = 4
 MAX_TOPIC_TEXT = 200
 STREAM_LIFE = timedelta(minutes=5)  # then the browser connects again, if its session still lives
 RETRY_MS = 1000
 CHANGED, LISTENING = "changed", "listening"
+CHECK_S = 15.0  # a stream outlives its session by no more than this
+MAX_OF_SESSION = 6
+MAX_STREAMS = 2000  # in this process
+FULL_RETRY_S = 30
+
+_log = structlog.get_logger(__name__)
+
+Alive = Callable[[], Awaitable[bool]]
 
 
-@get("/events")
+class Streams:
+    """The open streams of this process, by session."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+
+    @property
+    def count(self) -> int:
+        return self._open.total()
+
+    def full(self, session_id: str) -> bool:
+        return self._open[session_id] >= MAX_OF_SESSION or self.count >= MAX_STREAMS
+
+    async def counted(
+        self, session_id: str, messages: AsyncGenerator[ServerSentEventMessage, None]
+    ) -> AsyncGenerator[ServerSentEventMessage, None]:
+        """Counts from the first message on: what is never begun need not be ended."""
+        if self.full(session_id):
+            return
+        self._open[session_id] += 1
+        try:
+            async for message in messages:
+                yield message
+        finally:
+            self._open[session_id] -= 1
+            if not self._open[session_id]:
+                del self._open[session_id]
+            await messages.aclose()
+
+
+@get(EVENTS)
 async def stream(
     request: WebRequest,
+    visit: NamedDependency[Visit],
     person: NamedDependency[Person],
     services: NamedDependency[Services],
     topics: FromQuery[str] = "",
-) -> ServerSentEvent:
+) -> ServerSentEvent | Response[bytes]:
     wanted = tuple(dict.fromkeys(topics[:MAX_TOPIC_TEXT].split(",")))[:MAX_TOPICS]
     for topic in wanted:
         await _check_own(services, person.person_id, topic)
     last = request.headers.get("last-event-id", "")
     after = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else None
-    messages = _messages(services.events, wanted, after)
-    return ServerSentEvent(messages, headers={"Cache-Control": "no-store"})
+    streams, session = request.app.state.streams, visit.session
+    assert isinstance(streams, Streams)
+    assert session is not None, "a person has one"
+    if streams.full(session.session_id):
+        return _full(session)
+
+    async def alive() -> bool:
+        return await _lives_on(services, request.cookies[cookies.SESSION])
+
+    messages = _messages(services.events, wanted, after, alive)
+    return ServerSentEvent(
+        streams.counted(session.session_id, messages), headers={"Cache-Control": "no-store"}
+    )
+
+
+def _full(session: Session) -> Response[bytes]:
+    """Nothing that htmx would put into the page, or tell: it comes back later and later."""
+    _log.warning("streams_full", session_id=session.session_id)
+    headers = {"Retry-After": str(FULL_RETRY_S), "HX-Reswap": "none", "Cache-Control": "no-store"}
+    return Response(b"", status_code=429, headers=headers, media_type="text/plain")
+
+
+async def _lives_on(services: Services, token: str) -> bool:
+    try:
+        await services.identity.session(token, touch=False)
+    except SignedOut:
+        return False
+    except Exception as error:  # the database is away: the stream outlives that, and asks again
+        _log.warning("session_not_checked", error=type(error).__name__)
+    return True
 
 
 async def _check_own(services: Services, person_id: str, topic: str) -> None:
@@ -60,27 +134,38 @@ async def _check_own(services: Services, person_id: str, topic: str) -> None:
 
 
 async def _messages(
-    events: Events, topics: tuple[str, ...], after: int | None
+    events: Events, topics: tuple[str, ...], after: int | None, alive: Alive
 ) -> AsyncGenerator[ServerSentEventMessage, None]:
-    ends_at = time.monotonic() + STREAM_LIFE.total_seconds()
+    checked_at = time.monotonic()
+    ends_at = checked_at + STREAM_LIFE.total_seconds()
     yield ServerSentEventMessage(
         event=LISTENING if after is None else None,
         data="{}" if after is None else None,
         retry=RETRY_MS,
     )
     async for event in events.subscribe(topics, after):
-        yield _alive() if event is None else _changed(event)
+        if time.monotonic() - checked_at >= CHECK_S or event is None:
+            if not await alive():
+                yield _signed_out()
+                return
+            checked_at = time.monotonic()
+        yield _quiet() if event is None else _changed(event)
         if time.monotonic() >= ends_at:
             return
 
 
-def _alive() -> ServerSentEventMessage:
+def _quiet() -> ServerSentEventMessage:
     return ServerSentEventMessage(data=None, comment="alive")
 
 
 def _changed(event: Event) -> ServerSentEventMessage:
     what = msgspec.json.encode({"kind": event.kind, "ref": event.ref})
     return ServerSentEventMessage(event=CHANGED, data=what, id=event.event_id)
+
+
+def _signed_out() -> ServerSentEventMessage:
+    """The page asks for itself and is led to where people sign in."""
+    return ServerSentEventMessage(event=CHANGED, data=b'{"kind":"signed_out","ref":""}')
 
 
 handlers = [stream]

@@ -14,6 +14,19 @@ from web.security import cookies
 
 _STATE = "visit"
 
+EVENTS = "/events"
+# Parts that ask for themselves anew, as htmx names them in HX-Source; no person stands behind that.
+REFRESHING = frozenset(
+    {
+        "div#home",
+        "div#board",
+        "section#today",
+        "section#order",
+        "section#pay",
+        "section#topup",
+    }
+)
+
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """device_secret: "" on a device that was never bound. address: of the socket."""
@@ -36,7 +49,7 @@ class VisitMiddleware(ASGIMiddleware):
         request = WebRequest(scope, receive)
         services: Services = scope["litestar_app"].state.services
         token = request.cookies.get(cookies.SESSION, "")
-        session = await _session(services, token) if token else None
+        session = await _session(services, token, not by_itself(request)) if token else None
         person = await services.identity.person(session.person_id) if session else None
         scope["state"][_STATE] = _visit(request, person, session, token)
         await next_app(scope, receive, send)
@@ -63,9 +76,16 @@ async def provide_person(request: WebRequest) -> Person:
     return person
 
 
-async def _session(services: Services, token: str) -> Session | None:
+def by_itself(request: WebRequest) -> bool:
+    """Whether a page asks without anybody having done anything: that keeps no session awake."""
+    return request.method == "GET" and (
+        request.scope["path"] == EVENTS or request.headers.get("hx-source", "") in REFRESHING
+    )
+
+
+async def _session(services: Services, token: str, touch: bool) -> Session | None:
     try:
-        return await services.identity.session(token)
+        return await services.identity.session(token, touch)
     except SignedOut:
         return None
 

@@ -69,8 +69,9 @@ class Identity(Protocol):
         """Always a fresh token: one is never carried over a sign-in."""
         ...
 
-    async def session(self, token: str) -> Session:
-        """The live session of a token; pushes its idle end forward. Refuses: SignedOut."""
+    async def session(self, token: str, touch: bool = True) -> Session:
+        """The live session of a token; pushes its idle end forward, but for requests that no person
+        made (touch=False). Refuses: SignedOut."""
         ...
 
     async def sessions(self, person_id: str) -> tuple[Session, ...]: ...

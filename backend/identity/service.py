@@ -84,7 +84,7 @@ class IdentityService:
             )
         return OpenedSession(session=session, token=token)
 
-    async def session(self, token: str) -> Session:
+    async def session(self, token: str, touch: bool = True) -> Session:
         now = self._clock.now()
         found = await TX.one(
             Session,
@@ -96,7 +96,7 @@ class IdentityService:
         )
         if found is None:
             raise SignedOut()
-        if now - found.seen_at >= SEEN_STEP:
+        if touch and now - found.seen_at >= SEEN_STEP:
             await TX.query(
                 "update identity.session set seen_at = $2 where session_id = $1 and seen_at < $2",
                 found.session_id,

@@ -1,18 +1,60 @@
-"""A coarse brake per address on the doors; the real limits are rules of the security system."""
+"""Coarse brakes: per address on the doors, per person on what moves or asks for money.
+
+They keep one visitor from taking up a process; the real limits are rules of the security system.
+"""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from litestar import Litestar, Request
+from litestar.exceptions import TooManyRequestsException
+from litestar.middleware.base import ASGIMiddleware
 from litestar.middleware.rate_limit import RateLimitConfig
 from litestar.stores.memory import MemoryStore
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from backend.clock import Clock
+from web.http import WebRequest
+from web.session import visit_of
 
 PER_MINUTE = 60
 WINDOW_S = 60
 STORE = "web_doors"
 OPT = "throttled"  # handlers that open a door carry it
+
+PERSON_PER_MINUTE = 30  # of each kind: more than hands can do at a till
+MONEY = frozenset(
+    {"/payments", "/payments/ceremonies", "/orders", "/approvals", "/topups", "/cards"}
+)
+
+
+class MoneyBrake(ASGIMiddleware):
+    """Counts the posts of a person by the minute. Refuses: TooManyRequestsException."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._minute = 0
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        route = str(scope.get("path_template", ""))
+        if scope.get("method") == "POST" and route in MONEY:
+            person = visit_of(WebRequest(scope)).person
+            if person is not None:
+                self._count(person.person_id, route)
+        await next_app(scope, receive, send)
+
+    def _count(self, person_id: str, route: str) -> None:
+        minute = int(self._clock.now().timestamp()) // WINDOW_S
+        if minute != self._minute:
+            self._minute = minute
+            self._counts.clear()
+        self._counts[person_id, route] += 1
+        if self._counts[person_id, route] > PERSON_PER_MINUTE:
+            raise TooManyRequestsException()
 
 
 async def _is_door(request: Request[Any, Any, Any]) -> bool:

@@ -133,7 +133,7 @@ async def test_a_stream_outlives_a_database_that_is_away(
     assert await _lives_on(guest.world.services, "any")
 
 
-BY_ITSELF = (
+BY_ITSELF: tuple[tuple[str, dict[str, str]], ...] = (
     ("/", {"HX-Source": "div#home"}),
     ("/cashier", {"HX-Source": "section#today"}),
     ("/events?topics=x", {}),
