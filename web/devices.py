@@ -6,7 +6,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, URLEncodedBody
 
-from backend.errors import DomainError
+from backend.errors import DomainError, NotFound
 from backend.identity import OpenSession, Person
 from backend.ids import is_id
 from backend.risk import BeginRegistration, Enrolled, FinishRegistration
@@ -109,7 +109,11 @@ async def remove(
     services: NamedDependency[Services],
 ) -> Response[Any]:
     """Its passkey and secret are dead at once, and so are its sessions."""
-    await services.risk.remove_device(approval_of(Form(data), person), device_id)
+    try:
+        await services.risk.remove_device(approval_of(Form(data), person), device_id)
+    except NotFound:  # removed before, perhaps by a call that stopped here: its sessions end too
+        await services.identity.end_device(person.person_id, device_id)
+        raise
     await services.identity.end_device(person.person_id, device_id)
     return redirect(request, "/security")
 

@@ -65,7 +65,8 @@ async def enter(
     device_secret: str,
     where: str = "/",
 ) -> Response[Any]:
-    """Open a session and go on."""
+    """Open a session and go on. A wallet whose opening stopped half-way is finished here."""
+    await services.payments.open_wallet(opening.person_id)
     opened = await services.identity.open_session(opening)
     return await admit(request, services, opened, device_secret, where)
 

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from backend.db import SEC, TX
 from backend.identity import IDLE_LIFE
 from backend.risk.rules import NEW_DEVICE_COOL_DOWN
 from tests.passkey import Passkey
 from tests.web.browser import COOKIE_DOMAIN, NAVIGATION, Browser, forms
 from tests.web.conftest import SignedUp, Visitor
-from tests.world import World
+from tests.world import Crash, World
 from web.security import cookies
 
 
@@ -268,6 +269,49 @@ async def test_removing_a_device_ends_its_sessions(
     await second.open("/security")
     assert second.page.url.path == "/signed-out"
     assert not [f for f in _actions(first) if f.endswith("/removal")]
+
+
+async def test_a_removal_that_stopped_half_way_is_repeated(
+    signed_up: SignedUp, visitor: Visitor
+) -> None:
+    first, key = await signed_up()
+    second = await visitor()
+    await second.open("/sign-in")
+    await second.ceremony("/sign-in", key)
+    await first.open("/security")
+    [removal] = [f for f in _actions(first) if f.endswith("/removal")]
+    # As if the first call had died between the two systems: removed there, signed in here.
+    await SEC.query(
+        "update risk.device set removed_at = now() where device_id = $1", removal.split("/")[2]
+    )
+    assert (await second.open("/security")).url.path == "/security"
+    answer = await first.ceremony(removal, key)
+    assert answer.status_code == 404
+    await second.open("/security")
+    assert second.page.url.path == "/signed-out"
+
+
+async def test_a_wallet_whose_opening_stopped_half_way_heals_at_the_next_sign_in(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(_person_id: str) -> None:
+        raise Crash("between the person and the account")
+
+    key = Passkey()
+    await browser.open("/sign-up")
+    await browser.send("/sign-up", {"country": "+86", "phone": "13912345678"})
+    await browser.send("/sign-up/code", {"code": world.sms.codes["+8613912345678"]})
+    with monkeypatch.context() as broken:
+        broken.setattr(world.services.payments, "open_wallet", crash)
+        answer = await browser.ceremony("/sign-up/passkey", key, {"display_name": "安娜"})
+        assert answer.status_code == 500
+    [person] = await TX.query("select person_id from identity.person")
+    account = f"person:{person['person_id']}"
+    assert await world.books.balances((account,)) == ()
+    await browser.open("/sign-in")
+    await browser.ceremony("/sign-in", key)
+    assert browser.page.url.path == "/"
+    assert await world.balance(account) == 0
 
 
 async def test_an_approval_for_one_thing_does_nothing_else(
