@@ -16,6 +16,7 @@ import uvloop
 
 from backend import logs, roles
 from backend import settings as settings_module
+from backend.errors import NotFound
 from backend.migrate import MigrationFailed, migrate
 from backend.postgres import PostgresError
 from backend.settings import Settings, SettingsError
@@ -119,6 +120,51 @@ def audit() -> None:
         click.echo(finding)
     click.echo(report.summary())
     sys.exit(1 if report.findings() else 0)
+
+
+@cli.group()
+def alarm() -> None:
+    """Look at the auditor's open alarms, and end them."""
+
+
+@alarm.command("list")
+def list_alarms() -> None:
+    """The open ones: number, time, kind, detail and frozen accounts."""
+    closing = _loaded("backend.risk.closing")
+    for each in _with_security(closing.open_alarms):
+        accounts = " ".join(each.accounts)
+        click.echo(
+            f"{each.alarm_id} {each.raised_at:%F %T} {each.kind}: {each.detail} [{accounts}]"
+        )
+
+
+@alarm.command("close")
+@click.argument("alarm_id", type=int)
+@click.option("--thaw", is_flag=True, help="Also give back the accounts that it froze.")
+def close_alarm(alarm_id: int, thaw: bool) -> None:
+    """End an alarm that was looked into. Kept in the log of security events."""
+    closing, now = _loaded("backend.risk.closing"), _loaded("backend.clock").SystemClock().now()
+    try:
+        thawed = _with_security(lambda: closing.close(alarm_id, now, thaw=thaw))
+    except NotFound:
+        _fail(f"no alarm {alarm_id}")
+    click.echo(" ".join([f"alarm {alarm_id} is closed", *(f"{name} is thawed" for name in thawed)]))
+
+
+def _with_security(work: Callable[[], Awaitable[Any]]) -> Any:
+    """With the security system's database open, as its owner: a service may not thaw."""
+    settings = _settings()
+    _need(settings, "sec_owner_url")
+    sec = _loaded("backend.db").SEC
+
+    async def run() -> Any:
+        await sec.open(settings.sec_owner_url, size=1)
+        try:
+            return await work()
+        finally:
+            await sec.close()
+
+    return _connectable(run())
 
 
 @cli.command()
