@@ -1,6 +1,7 @@
 """The auditor's own books in the security system's cluster, and the part of them it works on."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -8,6 +9,8 @@ import msgspec
 from backend.chain import GENESIS
 from backend.db import SEC
 from backend.risk.auditor.pgoutput import Change, Transaction
+
+FREEZE_GRACE = timedelta(seconds=30)
 
 
 class Account(msgspec.Struct):
@@ -23,6 +26,8 @@ class Account(msgspec.Struct):
     tx_posted_fen: int = 0
     tx_held_fen: int = 0
     tx_entry_seq: int = 0
+    opened_us: int | None = None
+    tx_frozen: bool = False
 
 
 class Hold(msgspec.Struct):
@@ -66,6 +71,7 @@ class Books:
         self.posting_ids: set[str] = set()
         self.verdict_ids: set[str] = set()  # used up
         self.decided: set[str] = set()  # verdicts that the security system remembers giving
+        self.held_frozen: set[str] = set()  # accounts that the security system holds frozen
         # What the transaction being judged did: accounts with what tx showed before it, holds.
         self.before: dict[int, tuple[int, int, int]] = {}
         self.turned: set[str] = set()
@@ -99,7 +105,8 @@ class Books:
 
     def forget(self) -> None:
         """Start the next part with what was stored; the head stays."""
-        for part in (self.accounts, self.holds, self.posting_ids, self.verdict_ids, self.decided):
+        ids = (self.posting_ids, self.verdict_ids, self.decided, self.held_frozen)
+        for part in (self.accounts, self.holds, *ids):
             part.clear()
         self.stored()
 
@@ -119,11 +126,20 @@ class Books:
         for hold in self.holds.values():
             named.accounts |= {hold.debit, hold.credit}
         await self.load_accounts(named.accounts)
+        frozen = {account.account_id for account in self.accounts.values() if account.tx_frozen}
+        await self.load_held(frozen | named.frozen)
 
     async def load_accounts(self, keys: set[int]) -> None:
         sql = "select * from risk.audit_account where account_key = any($1)"
         found = await SEC.query_as(Account, sql, list(keys))
         self.accounts.update((account.account_key, account) for account in found)
+
+    async def load_held(self, account_ids: set[str]) -> None:
+        """Which of these nobody may thaw. Not a freeze of just now: a thaw may have been on its
+        way already."""
+        if account_ids:
+            rows = await SEC.query(_HELD, list(account_ids), FREEZE_GRACE)
+            self.held_frozen.update(row["account_id"] for row in rows)
 
     async def load_holds(self, ids: set[str]) -> None:
         sql = "select * from risk.audit_hold where hold_id = any($1)"
@@ -154,21 +170,23 @@ class _Named:
         self.holds: set[str] = set()
         self.postings: set[str] = set()
         self.verdicts: set[str] = set()
+        self.frozen: set[str] = set()
 
     def add(self, change: Change) -> None:
         for row in (change.old, change.new):
             if row is None:
                 continue
-            get = row.get
-            for column in ("account_key", "counterparty", "debit", "credit"):
-                if (key := get(column)) is not None:
-                    self.accounts.add(key)
-            if (hold_id := get("hold_id")) is not None:
-                self.holds.add(hold_id)
-            if (posting_id := get("posting_id")) is not None:
-                self.postings.add(posting_id)
-            if (verdict_id := get("verdict_id")) is not None:
-                self.verdicts.add(verdict_id)
+            columns = ("account_key", "counterparty", "debit", "credit")
+            self.accounts |= {row[c] for c in columns if row.get(c) is not None}
+            if row.get("frozen"):
+                self.frozen.add(row["account_id"])
+            for column, into in (
+                ("hold_id", self.holds),
+                ("posting_id", self.postings),
+                ("verdict_id", self.verdicts),
+            ):
+                if row.get(column) is not None:
+                    into.add(row[column])
 
 
 async def _put(sql: str, rows: list[Any], kind: type[Any]) -> None:
@@ -180,12 +198,20 @@ async def _put(sql: str, rows: list[Any], kind: type[Any]) -> None:
 _ACCOUNTS = """
 insert into risk.audit_account select * from unnest(
     $1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-    $8::bigint[], $9::bigint[], $10::bigint[])
+    $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[])
 on conflict (account_key) do update set
     posted_fen = excluded.posted_fen, held_fen = excluded.held_fen,
     entry_seq = excluded.entry_seq, tx_posted_fen = excluded.tx_posted_fen,
-    tx_held_fen = excluded.tx_held_fen, tx_entry_seq = excluded.tx_entry_seq
+    tx_held_fen = excluded.tx_held_fen, tx_entry_seq = excluded.tx_entry_seq,
+    opened_us = excluded.opened_us, tx_frozen = excluded.tx_frozen
 """
+_HELD = """
+select account_id from risk.frozen_account
+where account_id = any($1) and frozen_at < now() - $2::interval
+union all
+select 'person:' || person_id from risk.person
+where person_id in (select substr(id, 8) from unnest($1::text[]) id where id like 'person:%')
+    and frozen_at < now() - $2::interval and (thaws_at is null or thaws_at > now())"""
 _HOLDS = """
 insert into risk.audit_hold select * from unnest(
     $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],

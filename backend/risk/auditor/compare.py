@@ -6,12 +6,14 @@ from typing import Any
 from backend.db import BOOKS, SEC
 from backend.risk.auditor.books import Account, Books, Hold
 from backend.risk.auditor.findings import Finding
+from backend.risk.auditor.judge import same_account, thawed_fault
 from backend.risk.auditor.posted import account_key
 
 PAGE = 5_000
 
 _ACCOUNTS = f"""
-select account_key, account_id, currency, floor_fen, posted_fen, held_fen, entry_seq
+select account_key, account_id, kind, currency, floor_fen, posted_fen, held_fen, entry_seq,
+    (extract(epoch from opened_at) * 1000000)::bigint as opened_us, frozen
 from ledger.account where $1::bigint is null or account_key > $1
 order by account_key limit {PAGE}"""  # noqa: S608
 _HOLDS = f"""
@@ -41,11 +43,7 @@ def account_fault(row: Any, account: Account | None) -> Finding | None:
     """The row against what the journal makes of the account."""
     if account is None:
         return Finding("row_inserted", row["account_id"], frozenset({row["account_id"]}))
-    same = (row["account_id"], row["currency"], row["floor_fen"]) == (
-        account.account_id,
-        account.currency,
-        account.floor_fen,
-    )
+    same = same_account(row, row["opened_us"], account)
     shown = (row["posted_fen"], row["held_fen"], row["entry_seq"])
     if same and shown == (account.tx_posted_fen, account.tx_held_fen, account.tx_entry_seq):
         return None
@@ -59,8 +57,11 @@ async def compare_accounts(books: Books) -> list[Finding]:
     async for rows in account_rows():
         count += len(rows)
         await books.load_accounts({row["account_key"] for row in rows})
+        await books.load_held({a.account_id for a in books.accounts.values() if a.tx_frozen})
         for row in rows:
             account = books.accounts.get(row["account_key"])
+            if account is not None and (thawed := thawed_fault(books, account, row["frozen"])):
+                findings.append(thawed)
             fault = account_fault(row, account)
             if fault is None:
                 continue
@@ -97,7 +98,9 @@ async def open_unknown(books: Books) -> list[Finding]:
             if key != account_key(name):
                 findings.append(Finding("row_inserted", f"account {name}", frozenset({name})))
             elif key not in books.accounts:
-                books.accounts[key] = Account(key, name, row["currency"], row["floor_fen"])
+                account = Account(key, name, row["currency"], row["floor_fen"])
+                account.opened_us, account.tx_frozen = row["opened_us"], row["frozen"]
+                books.accounts[key] = account
                 books.changed_accounts.add(key)
         await books.store()
         books.forget()

@@ -28,7 +28,8 @@ select (select count(*) from ledger.posting) as postings,
     (select count(*) from ledger.entry) as entries"""
 _SUMS = "select currency, sum(posted_fen)::bigint as total from ledger.account group by currency"
 _OPEN = """
-select account_key, account_id, currency, floor_fen from ledger.account
+select account_key, account_id, currency, floor_fen,
+    (extract(epoch from opened_at) * 1000000)::bigint as opened_us from ledger.account
 where account_key = any($1)"""
 
 
@@ -169,6 +170,7 @@ class _Pass:
         made = self._books.accounts.get(key)
         if made is None:
             made = Account(key, name, row["currency"], row["floor_fen"])
+            made.opened_us = row["opened_us"]
         fault = compare.account_fault(row, made)
         if fault is None and key != account_key(name):
             fault = Finding("row_inserted", f"account {name}", frozenset({name}))
@@ -199,6 +201,8 @@ class _Pass:
 def _agree(mirror: Account, made: Account, level: bool) -> bool:
     """The auditor's own books against what the journal makes; level: they stand at one batch."""
     if (mirror.currency, mirror.floor_fen) != (made.currency, made.floor_fen):
+        return False
+    if mirror.opened_us is not None and mirror.opened_us != made.opened_us:
         return False
     ours = (mirror.posted_fen, mirror.held_fen, mirror.entry_seq)
     return not level or ours == (made.posted_fen, made.held_fen, made.entry_seq)

@@ -2,6 +2,9 @@
 
 Lawful are: opening an empty account, one batch of the journal with all that belongs to it, a
 refusal, and the ledger's own freezing flag. Whatever else reaches the log is an alarm.
+
+A refusal is taken at its word unless its id was posted or refused before: it has no signature and
+is under no hash. Who invents one can stop a payment, which the payer sees; it moves no money.
 """
 
 import msgspec
@@ -135,8 +138,10 @@ def _open(books: Books, row: Row) -> Finding | None:
     )
     if known is None and key == account_key(row["account_id"]):
         known = Account(key, row["account_id"], row["currency"], row["floor_fen"])
+        known.opened_us = row["opened_at"]
         books.accounts[key] = known
     if known is not None:
+        known.tx_frozen = row["frozen"]
         _show(books, known, values)
     return None if lawful else _found("row_inserted", "account", books, row)
 
@@ -153,16 +158,36 @@ def _account(books: Books, key: int, rows: _Images) -> Finding | None:
         _show(books, account, before or expected)
         return Finding("balance_wrong", account.account_id, frozenset({account.account_id}))
     shown = (row["posted_fen"], row["held_fen"], row["entry_seq"])
-    same = (row["account_id"], row["currency"], row["floor_fen"]) == (
-        account.account_id,
-        account.currency,
-        account.floor_fen,
-    )
-    if shown == expected and same:
-        return None
+    thawed = thawed_fault(books, account, row["frozen"])
+    if shown == expected and same_account(row, row["opened_at"], account):
+        return thawed
     _show(books, account, shown)
     kind = "row_updated" if before is None else "balance_wrong"
     return Finding(kind, account.account_id, accounts_of(books, row) | {account.account_id})
+
+
+def same_account(row: Row, opened_us: int, account: Account) -> bool:
+    """What of an account never changes."""
+    if account.opened_us is None:
+        account.opened_us = opened_us
+    return (
+        row["account_id"] == account.account_id
+        and row["kind"] == kind_of(account.account_id)
+        and row["currency"] == account.currency
+        and row["floor_fen"] == account.floor_fen
+        and opened_us == account.opened_us
+    )
+
+
+def thawed_fault(books: Books, account: Account, frozen: bool) -> Finding | None:
+    """The ledger's flag went down while the security system holds the account frozen."""
+    before = account.tx_frozen
+    if frozen != before:
+        account.tx_frozen = frozen
+        books.changed_accounts.add(account.account_key)
+    if frozen or not before or account.account_id not in books.held_frozen:
+        return None
+    return Finding("thawed_in_books", account.account_id, frozenset({account.account_id}))
 
 
 def _show(books: Books, account: Account, values: tuple[int, int, int]) -> None:

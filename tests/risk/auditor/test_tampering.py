@@ -6,8 +6,9 @@ import asyncpg
 import pytest
 
 from backend.chain import account_key
+from backend.db import SEC
 from backend.risk.status import status
-from tests.risk.auditor.conftest import ANN, BANK, BEN, SHOP, Watch
+from tests.risk.auditor.conftest import ANN, BANK, BEN, SHOP, Town, Watch
 
 A, B, S = account_key(ANN), account_key(BEN), account_key(SHOP)
 
@@ -25,6 +26,16 @@ TAMPERINGS = {
     ),
     "a floor is lowered": (
         f"update ledger.account set floor_fen = -1000000 where account_key = {A}",
+        "row_updated",
+        {ANN},
+    ),
+    "an account's kind is altered": (
+        f"update ledger.account set kind = 'bank' where account_key = {A}",
+        "row_updated",
+        {ANN},
+    ),
+    "an account is made older": (
+        f"update ledger.account set opened_at = opened_at - interval '1 d' where account_key = {A}",
         "row_updated",
         {ANN},
     ),
@@ -167,3 +178,33 @@ async def test_the_same_row_by_row_one_alarm_per_transaction(
     await watch.looked_around()
     assert len(await watch.alarms()) == 1
     assert set(alarm["accounts"]) == {ANN, BEN, SHOP, BANK}
+
+
+@pytest.mark.parametrize("seen", [True, False])
+async def test_a_thaw_in_the_books_alone_is_told(
+    town: Town, watch: Watch, root: asyncpg.Connection, seen: bool
+) -> None:
+    """By the log, or by the comparison after the log was lost."""
+    await SEC.query(
+        "with alarm as (insert into risk.alarm (kind, detail, accounts, raised_at, closed_at) "
+        "values ('x', '', '{}', now(), now()) returning alarm_id) "
+        "insert into risk.frozen_account select $1, alarm_id, now() - interval '1 h', 'alarm' "
+        "from alarm",
+        ANN,
+    )
+    await town.ledger.set_frozen((ANN, BEN), True)
+    await watch.caught_up()
+    assert len(await watch.alarms()) == 1
+    if not seen:
+        await watch.stop()
+        await SEC.query("update risk.audit_state set synced = false")
+    await town.ledger.set_frozen((BEN,), False)  # nobody holds Ben frozen
+    await root.execute(f"update ledger.account set frozen = false where account_key = {A}")
+    since = time.monotonic()
+    if not seen:
+        await watch.start()
+    alarm = await watch.alarm_after(since, count=2)
+    assert (alarm["kind"], alarm["accounts"]) == ("thawed_in_books", [ANN])
+    await town.pay(BEN, ANN, 1)
+    await watch.caught_up()
+    assert len(await watch.alarms()) == 2
