@@ -1,5 +1,6 @@
 """The databases, through Piccolo's engine on asyncpg. Plain SQL takes $1-style parameters."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
@@ -12,6 +13,7 @@ T = TypeVar("T")
 STATEMENT_TIMEOUT_MS = 15_000
 LOCK_TIMEOUT_MS = 5_000
 IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
+CLOSE_TIMEOUT_S = 5
 
 
 class _Transaction(PostgresTransaction):
@@ -44,8 +46,15 @@ class Database(PostgresEngine):
         await self.start_connection_pool(min_size=1, max_size=size, reset=_reset)
 
     async def close(self) -> None:
-        if self.pool:
-            await self.close_connection_pool()
+        """Waits a moment for connections in use; a server that hangs does not keep us."""
+        if self.pool is None:
+            return
+        pool, self.pool = self.pool, None
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
 
     def transaction(self, allow_nested: bool = False) -> _Transaction:
         """Refuses to nest, so every unit of work is visible at its caller."""

@@ -8,7 +8,9 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -65,8 +67,15 @@ class World:
 
 
 @pytest.fixture
-async def world(servers: Servers, tmp_path: Path) -> AsyncIterator[World]:
-    folder = enterable(tmp_path)
+async def world(servers: Servers) -> AsyncIterator[World]:
+    # Not pytest's folder: every run of pytest closes that one to the clusters' users.
+    with tempfile.TemporaryDirectory(prefix="yipay-crash-", ignore_cleanup_errors=True) as name:
+        async with running_in(enterable(Path(name)), servers) as made:
+            yield made
+
+
+@asynccontextmanager
+async def running_in(folder: Path, servers: Servers) -> AsyncIterator[World]:
     cluster, process = start_cluster("tx", folder, ())
     settings = msgspec.structs.replace(
         point_at(cluster, servers.sec, roles.TX_DATABASE, roles.SEC_DATABASE),
@@ -81,10 +90,14 @@ async def world(servers: Servers, tmp_path: Path) -> AsyncIterator[World]:
     )
     await asyncio.to_thread(migrate, settings, ("tx",))
     made = World(settings, folder, process)
-    yield made
-    made.process.send_signal(signal.SIGTERM)
-    assert made.process.wait(timeout=20) == 0, (folder / "ledger.log").read_text()
-    stop_cluster(made.cluster)
+    try:
+        yield made
+        made.process.send_signal(signal.SIGTERM)
+        assert made.process.wait(timeout=20) == 0, (folder / "ledger.log").read_text()
+    finally:
+        made.process.kill()
+        made.process.wait()
+        stop_cluster(made.cluster)
 
 
 class Load:
