@@ -7,7 +7,7 @@ import pytest
 from backend.db import SEC, TX
 from backend.risk.rules import NEW_DEVICE_COOL_DOWN
 from tests.passkey import Passkey
-from tests.web.browser import Browser
+from tests.web.browser import Browser, forms
 from tests.web.conftest import SignedUp, Visitor
 from tests.world import Crash, World
 from web.security import cookies
