@@ -217,8 +217,7 @@ async def test_frozen_company_accounts_only_delay(world: World) -> None:
     await world.sweep()
     assert (await world.seen(start)).status == "paid"
     await world.books.set_frozen(("bank:transit",), False)
-    await world.sweep()
-    assert (await world.seen(start)).status == "posted"
+    await world.until(start, "posted")
 
 
 async def test_an_arrival_that_was_refused_for_good_has_another_try(world: World) -> None:

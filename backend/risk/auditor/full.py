@@ -167,6 +167,9 @@ class _Pass:
 
     def _account(self, row: Any, mirror: Account | None, level: bool) -> None:
         name, key = row["account_id"], row["account_key"]
+        if name is None:  # what the table's own rules would never let in
+            self._found([Finding("unreadable", f"account {key}")])
+            return
         made = self._books.accounts.get(key)
         if made is None:
             made = Account(key, name, row["currency"], row["floor_fen"])
