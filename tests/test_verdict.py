@@ -46,7 +46,8 @@ def test_each_verdict_of_a_batch_is_good_for_its_own_posting_only(key: Ed25519Pr
     postings = [msgspec.structs.replace(POSTING, posting_id=f"pay_{n}") for n in range(5)]
     for mine, given in zip(postings, signed(key, postings), strict=True):
         for posting in postings:
-            assert fault(given, posting, keys(key)) == ("" if posting is mine else "posting")
+            found = fault(given, posting, keys(key), NOW_MS)
+            assert found == ("" if posting is mine else "posting")
 
 
 def test_every_change_is_found(key: Ed25519PrivateKey) -> None:
