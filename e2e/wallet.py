@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,19 +11,10 @@ from types import TracebackType
 import httpx
 import psutil
 
+from tests.ports import free_port
+
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 30
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 class Wallet:
@@ -32,7 +22,9 @@ class Wallet:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self.internal_port, self.sms_port, self.bank_port = free_ports(4)
+        self.port, self.internal_port, self.sms_port, self.bank_port = (
+            free_port() for _ in range(4)
+        )
         self.url = f"http://localhost:{self.port}"
         self.sms_url = f"http://127.0.0.1:{self.sms_port}"
         self.bank_url = f"http://127.0.0.1:{self.bank_port}"

@@ -29,7 +29,7 @@ from backend.sandbox import bank as sandbox_bank
 from backend.sandbox.bank_book import Pace
 from backend.sandbox.cards import number
 from backend.settings import Settings
-from tests.sandbox.conftest import free_port
+from tests.ports import free_port
 
 QUICK = Pace(hang_s=5.0, settle_s=3.2, late_s=2.5, contradict_s=0.3, early_s=1.0)
 BANK_TIMEOUT_S = 2.5

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from backend.banking import BankUnavailable
 from backend.banking.gateway import HttpBank
-from tests.sandbox.conftest import free_port
+from tests.ports import free_port
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -14,7 +14,7 @@ from backend.risk.service import build
 from backend.sandbox import bank
 from backend.services import Services
 from backend.settings import Settings
-from tests.sandbox.conftest import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

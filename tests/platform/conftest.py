@@ -1,6 +1,5 @@
 """Folders and ports of a test's own."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,9 +14,3 @@ def short_path() -> Iterator[Path]:
         path = Path(name)
         path.chmod(0o711)
         yield path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

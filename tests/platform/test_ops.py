@@ -20,7 +20,7 @@ from backend.ledger import JournalHead
 from backend.ops import FAIL, PASS, WARN, Parts
 from backend.risk import Alarm, Status
 from backend.settings import Settings
-from tests.platform.conftest import free_port
+from tests.ports import free_port
 from tests.world import World, open_world
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

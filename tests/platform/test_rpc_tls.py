@@ -24,7 +24,7 @@ from backend import rpc
 from backend.errors import OutcomeUnknown, Unavailable
 from backend.rpc import wire
 from backend.settings import Settings
-from tests.platform.conftest import free_port
+from tests.ports import free_port
 
 
 class Echo(Protocol):

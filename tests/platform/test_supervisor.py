@@ -11,8 +11,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.platform.conftest import free_port
 from tests.platform.stack import Stack, alive
+from tests.ports import free_port
 
 PARTS = {"cluster tx", "cluster sec", "risk", "ledger", "worker", "bff"}
 

@@ -1,6 +1,5 @@
 """A sandbox bank and a sandbox SMS on free ports, and a wallet that takes call-backs."""
 
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,14 +11,9 @@ from aiohttp import web
 from backend.sandbox import bank, sms
 from backend.sandbox.bank_book import Pace
 from backend.settings import Settings
+from tests.ports import free_port
 
 QUICK = Pace(hang_s=0.6, settle_s=0.4, late_s=0.6, contradict_s=0.3, early_s=1.5)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import msgspec
 
 from backend.identity import OpenSession
 from backend.server import serve
-from tests.sandbox.conftest import free_port
+from tests.ports import free_port
 from tests.world import Wallet, World
 from web.app import create_app
 from web.events import MAX_OF_SESSION

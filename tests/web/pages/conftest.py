@@ -14,7 +14,7 @@ from backend.payments import Order
 from backend.sandbox import bank as sandbox_bank
 from backend.sandbox.bank_book import Pace
 from backend.settings import Settings
-from tests.sandbox.conftest import free_port
+from tests.ports import free_port
 from tests.web.browser import PARTIAL, Browser
 from tests.web.conftest import Visitor
 from tests.world import Wallet, World, open_world
