@@ -62,7 +62,7 @@ class MerchantService:
         return await self._payments.open_order(
             OpenOrder(
                 order_id=charge.order_id,
-                shop_id=shop.shop_id,
+                payee_id=shop.shop_id,
                 owner_id=shop.owner_id,
                 payee_name=shop.name,
                 amount_fen=charge.amount_fen,
@@ -73,7 +73,7 @@ class MerchantService:
     async def order(self, owner_id: str, order_id: str) -> Order:
         shop = await self._shop(owner_id)
         order = await self._payments.order(order_id)
-        if order.shop_id != shop.shop_id:
+        if order.payee_id != shop.shop_id:
             raise NotFound()
         return order
 

@@ -22,7 +22,7 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A request for money by a shop. The payee's name is what the payer will see."""
 
     order_id: Id  # made by the caller
-    shop_id: Id
+    payee_id: Id
     owner_id: Id  # the person behind the shop, who may not pay it
     payee_name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     amount_fen: Amount
@@ -34,7 +34,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """status: "open", "paying", "paid", "expired", "cancelled"."""
 
     order_id: str
-    shop_id: str
+    payee_id: str
     owner_id: str
     payee_name: str
     amount_fen: int
@@ -86,7 +86,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     payment_id: str
     order_id: str
     payer_id: str
-    shop_id: str
+    payee_id: str
     payee_name: str
     amount_fen: int
     fee_fen: int

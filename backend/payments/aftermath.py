@@ -16,7 +16,7 @@ async def record_posted(parts: Parts, row: PaymentRow) -> None:
     await parts.events.record_all(
         (
             News(f"order:{row.order_id}", "order_paid", row.order_id),
-            News(f"shop:{row.shop_id}", "order_paid", row.order_id),
+            News(f"shop:{row.payee_id}", "order_paid", row.order_id),
             News(f"person:{row.payer_id}", "payment_posted", row.payment_id),
         )
     )
@@ -78,7 +78,7 @@ async def _add_to_day(row: PaymentRow) -> None:
         f" values ($1, $2, pg_backend_pid() % {DAY_SLOTS}, $3, 1)"
         " on conflict (shop_id, day, slot) do update"
         " set amount_fen = d.amount_fen + excluded.amount_fen, count = d.count + 1",
-        row.shop_id,
+        row.payee_id,
         row.event_at.astimezone(SHANGHAI).date(),
         row.amount_fen,
     )

@@ -19,8 +19,8 @@ def person_account(person_id: str) -> str:
     return f"person:{person_id}"
 
 
-def shop_account(shop_id: str) -> str:
-    return f"shop:{shop_id}"
+def shop_account(payee_id: str) -> str:
+    return f"shop:{payee_id}"
 
 
 def new_payment(
@@ -33,7 +33,7 @@ def new_payment(
         payer_id=start.payer_id,
         payer_name=masked(payer_name),
         owner_id=order.owner_id,
-        shop_id=order.shop_id,
+        payee_id=order.payee_id,
         payee_name=order.payee_name,
         amount_fen=order.amount_fen,
         fee_fen=intent.fee_fen,
@@ -53,7 +53,7 @@ def new_payment(
 
 
 def _intent(order: OrderRow, start: StartPayment, now: datetime) -> Intent:
-    payer, shop = person_account(start.payer_id), shop_account(order.shop_id)
+    payer, shop = person_account(start.payer_id), shop_account(order.payee_id)
     fee = fee_fen(order.amount_fen, start.event_at or now)
     transfers = [Transfer(payer, shop, order.amount_fen)]
     if fee:
@@ -62,7 +62,7 @@ def _intent(order: OrderRow, start: StartPayment, now: datetime) -> Intent:
         intent_id=start.payment_id,
         kind="pay",
         payer_id=start.payer_id,
-        payee_id=order.shop_id,
+        payee_id=order.payee_id,
         payee_name=order.payee_name,
         amount_fen=order.amount_fen,
         fee_fen=fee,

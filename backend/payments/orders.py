@@ -40,7 +40,7 @@ class Orders:
         await insert_order(
             Order(
                 order_id=new.order_id,
-                shop_id=new.shop_id,
+                payee_id=new.payee_id,
                 owner_id=new.owner_id,
                 payee_name=new.payee_name,
                 amount_fen=new.amount_fen,
@@ -58,10 +58,10 @@ class Orders:
             raise IdReused()
         return order_as_seen(stored, now)
 
-    async def cancel_order(self, shop_id: str, order_id: str) -> Order:
+    async def cancel_order(self, payee_id: str, order_id: str) -> Order:
         now = self._clock.now()
         found = await find_order(order_id)
-        if found is None or found.shop_id != shop_id:
+        if found is None or found.payee_id != payee_id:
             raise NotFound()
         async with TX.transaction():
             order = await lock_order(order_id)
@@ -109,10 +109,10 @@ def order_as_seen(order: OrderRow, now: datetime) -> Order:
 
 def _same(stored: OrderRow, new: OpenOrder) -> bool:
     return (
-        stored.shop_id,
+        stored.payee_id,
         stored.owner_id,
         stored.payee_name,
         stored.amount_fen,
         stored.note,
         stored.expires_at - stored.created_at,
-    ) == (new.shop_id, new.owner_id, new.payee_name, new.amount_fen, new.note, new.life)
+    ) == (new.payee_id, new.owner_id, new.payee_name, new.amount_fen, new.note, new.life)

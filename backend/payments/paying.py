@@ -34,14 +34,14 @@ class Paying:
             requirement = await self._parts.risk.assess(
                 Assess(
                     payer_id=payer_id,
-                    payee_id=order.shop_id,
+                    payee_id=order.payee_id,
                     amount_fen=order.amount_fen,
                     code="dynamic",
                     device_secret=device_secret,
                 )
             )
         balance = await balance_of(self._parts.ledger, person_account(payer_id))
-        if (await balance_of(self._parts.ledger, shop_account(order.shop_id))).frozen:
+        if (await balance_of(self._parts.ledger, shop_account(order.payee_id))).frozen:
             raise PayeeFrozen()
         return Quote(
             order=order_as_seen(order, now),
@@ -95,7 +95,7 @@ class Paying:
         now = self._parts.clock.now()
         check_payable(order, await holder_of(order), start.payer_id, start.payment_id, now)
         check_amount(order, start.amount_fen)
-        payer, shop = person_account(start.payer_id), shop_account(order.shop_id)
+        payer, shop = person_account(start.payer_id), shop_account(order.payee_id)
         with ledger_at_hand():
             balances = await self._parts.ledger.balances((payer, shop))
         found = {balance.account_id: balance for balance in balances}

@@ -36,7 +36,7 @@ ORDER_MOVES = frozenset(
 )
 
 _ORDER = (
-    "order_id, shop_id, owner_id, payee_name, amount_fen, note, status, created_at, expires_at,"
+    "order_id, payee_id, owner_id, payee_name, amount_fen, note, status, created_at, expires_at,"
     " paid_at, payment_id, claimed_until"
 )
 
@@ -105,10 +105,10 @@ async def lock_order(order_id: str) -> OrderRow:
 
 async def insert_order(order: Order) -> None:
     await TX.query(
-        "insert into payments.orders (order_id, shop_id, owner_id, payee_name, amount_fen, note,"
+        "insert into payments.orders (order_id, payee_id, owner_id, payee_name, amount_fen, note,"
         " created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
         order.order_id,
-        order.shop_id,
+        order.payee_id,
         order.owner_id,
         order.payee_name,
         order.amount_fen,
@@ -166,7 +166,7 @@ async def insert_payment(row: PaymentRow) -> bool:
     """Whether it is new."""
     rows = await TX.query(
         "insert into payments.payment (payment_id, order_id, payer_id, payer_name, owner_id,"
-        " shop_id, payee_name, amount_fen, fee_fen, note, intent, event_at, created_at,"
+        " payee_id, payee_name, amount_fen, fee_fen, note, intent, event_at, created_at,"
         " deadline_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
         " on conflict do nothing returning payment_id",
         row.payment_id,
@@ -174,7 +174,7 @@ async def insert_payment(row: PaymentRow) -> bool:
         row.payer_id,
         row.payer_name,
         row.owner_id,
-        row.shop_id,
+        row.payee_id,
         row.payee_name,
         row.amount_fen,
         row.fee_fen,

@@ -68,7 +68,7 @@ class PaymentsService:
         found = await TX.query_as(
             Payment,
             f"select {columns} from payments.payment"  # noqa: S608
-            " where shop_id = $1 and status = 'posted'"
+            " where payee_id = $1 and status = 'posted'"
             " order by event_at desc, payment_id desc limit $2",
             shop_id,
             limit,

@@ -52,7 +52,7 @@ async def test_company_accounts_are_there_from_the_start(world: World) -> None:
 
 async def test_a_freeze_reaches_the_books_and_its_end_too(world: World) -> None:
     payer, owner, order = await a_code(world)
-    till = f"shop:{order.shop_id}"
+    till = f"shop:{order.payee_id}"
     state = await world.services.payments.freeze(owner.person_id, owner.device_secret)
     assert state.frozen
     assert await frozen_in_books(world, owner.account_id)

@@ -39,7 +39,7 @@ async def test_a_small_amount_is_paid_with_one_tap(world: World) -> None:
     assert started.requirement is None
     assert (started.payment.status, started.payment.level) == ("posted", "C")
     assert await world.balance(payer.account_id) == 77_00
-    assert await world.balance(f"shop:{order.shop_id}") == 23_00
+    assert await world.balance(f"shop:{order.payee_id}") == 23_00
     paid = await world.services.payments.order(order.order_id)
     assert (paid.status, paid.payment_id) == ("paid", start.payment_id)
     assert paid.paid_at == world.clock.now()
@@ -78,7 +78,7 @@ async def test_the_pages_of_order_shop_and_payer_learn_of_it(world: World) -> No
     payer, owner = await world.person(100_00), await world.person()
     order = await world.order(await world.shop(owner))
     payment = (await world.services.payments.start(world.paying(payer, order))).payment
-    topics = (f"order:{order.order_id}", f"shop:{order.shop_id}", f"person:{payer.person_id}")
+    topics = (f"order:{order.order_id}", f"shop:{order.payee_id}", f"person:{payer.person_id}")
     heard = []
     async with asyncio.timeout(10):
         async for event in world.services.events.subscribe(topics, 0):
@@ -132,7 +132,7 @@ async def test_twenty_payers_at_one_code_pay_once(world: World) -> None:
     )
     assert sum(isinstance(a, Started) for a in answers) == 1
     assert all(isinstance(a, Started | DomainError) for a in answers), answers
-    assert await world.balance(f"shop:{order.shop_id}") == 23_00
+    assert await world.balance(f"shop:{order.payee_id}") == 23_00
 
 
 async def test_a_replay_shows_the_same_payment(world: World) -> None:

@@ -46,7 +46,7 @@ async def test_history_happens_when_it_says(databases: Settings) -> None:
         assert payment.event_at == three_days_ago
         bill = await world.services.bills.bill(payer.person_id, payment.payment_id)
         assert bill.event_at == three_days_ago
-        [entry] = await world.services.ledger.statement(f"shop:{order.shop_id}", 0, 10)
+        [entry] = await world.services.ledger.statement(f"shop:{order.payee_id}", 0, 10)
         assert abs(entry.event_at - three_days_ago) < timedelta(milliseconds=1)
         board = await world.services.merchant.dashboard(owner.person_id)
         assert board.days == (0, 0, 0, 23_00, 0, 0, 0)

@@ -32,7 +32,7 @@ async def a_minute(world: World) -> None:
 async def consistent(world: World, start: StartPayment) -> Payment | None:
     """The payment, after checking that payment, order, books and bills tell one story."""
     order = await world.services.payments.order(start.order_id)
-    shop = await world.balance(f"shop:{order.shop_id}")
+    shop = await world.balance(f"shop:{order.payee_id}")
     payer = await world.balance(f"person:{start.payer_id}")
     assert shop + payer == 1_000_00
     rows = await TX.query("select * from payments.payment where payment_id = $1", start.payment_id)
@@ -46,7 +46,7 @@ async def consistent(world: World, start: StartPayment) -> Payment | None:
     assert shop == (start.amount_fen if paid else 0)
     bill = await world.services.bills.bill(start.payer_id, start.payment_id)
     assert bill.status == ("succeeded" if paid else "refused")
-    days = await world.services.payments.shop_days(order.shop_id, 1)
+    days = await world.services.payments.shop_days(order.payee_id, 1)
     assert (days[0].amount_fen, days[0].count) == ((start.amount_fen, 1) if paid else (0, 0))
     return payment
 

@@ -122,9 +122,9 @@ async def test_an_order_that_expires_while_the_passkey_is_asked_for(world: World
 
 async def test_a_cancelled_order(world: World) -> None:
     payer, _, order = await a_code(world)
-    cancelled = await world.services.payments.cancel_order(order.shop_id, order.order_id)
+    cancelled = await world.services.payments.cancel_order(order.payee_id, order.order_id)
     assert cancelled.status == "cancelled"
-    again = await world.services.payments.cancel_order(order.shop_id, order.order_id)
+    again = await world.services.payments.cancel_order(order.payee_id, order.order_id)
     assert again == cancelled
     await refused(world, OrderCancelled, payer, order)
 
@@ -136,12 +136,12 @@ async def test_a_busy_order_and_one_that_can_not_be_cancelled(world: World) -> N
     await refused(world, OrderBusy, other, order)
     cancel = world.services.payments.cancel_order
     with pytest.raises(OrderBusy):
-        await cancel(order.shop_id, order.order_id)
+        await cancel(order.payee_id, order.order_id)
     with pytest.raises(NotFound):
         await cancel(ids.new("mch"), order.order_id)
     await world.services.payments.confirm(confirming(payer, started))
     with pytest.raises(OrderPaid):
-        await cancel(order.shop_id, order.order_id)
+        await cancel(order.payee_id, order.order_id)
 
 
 async def test_a_stale_claim_can_be_cancelled(world: World) -> None:
@@ -149,7 +149,7 @@ async def test_a_stale_claim_can_be_cancelled(world: World) -> None:
     started = await world.services.payments.start(world.paying(payer, order))
     confirm = confirming(payer, started)
     world.later(minutes=2, seconds=1)
-    cancelled = await world.services.payments.cancel_order(order.shop_id, order.order_id)
+    cancelled = await world.services.payments.cancel_order(order.payee_id, order.order_id)
     assert cancelled.status == "cancelled"
     with pytest.raises(OrderCancelled):
         await world.services.payments.confirm(confirm)
@@ -348,7 +348,7 @@ async def test_an_abandoned_payment_is_closed(world: World) -> None:
 def opening(**changes: Any) -> OpenOrder:
     plain = OpenOrder(
         order_id=ids.new("ord"),
-        shop_id=ids.new("mch"),
+        payee_id=ids.new("mch"),
         owner_id=ids.new("usr"),
         payee_name="老王面馆",
         amount_fen=1,

@@ -59,7 +59,7 @@ def test_names_are_masked(name: str, seen: str) -> None:
 
 ORDER = OrderRow(
     order_id="ord_1",
-    shop_id="mch_1",
+    payee_id="mch_1",
     owner_id="usr_owner",
     payee_name="n",
     amount_fen=1,
@@ -75,7 +75,7 @@ HOLDER = PaymentRow(
     payment_id="pay_holder",
     order_id="ord_1",
     payer_id="usr_holder",
-    shop_id="mch_1",
+    payee_id="mch_1",
     payee_name="n",
     amount_fen=1,
     fee_fen=0,

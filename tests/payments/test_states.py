@@ -49,7 +49,7 @@ async def owner(databases: Settings) -> AsyncIterator[asyncpg.Connection]:
 async def an_order(owner: asyncpg.Connection, status: str) -> OrderRow:
     order_id = ids.new("ord")
     await owner.execute(
-        "insert into payments.orders (order_id, shop_id, owner_id, payee_name, amount_fen, note,"
+        "insert into payments.orders (order_id, payee_id, owner_id, payee_name, amount_fen, note,"
         " created_at, expires_at) values ($1, 'mch_x', 'usr_x', 'n', 1, '', now(),"
         " now() + interval '1 hour')",
         order_id,
@@ -70,7 +70,7 @@ async def a_payment(owner: asyncpg.Connection, status: str) -> str:
     order, payment_id = await an_order(owner, "open"), ids.new("pay")
     await owner.execute(
         "insert into payments.payment (payment_id, order_id, payer_id, payer_name, owner_id,"
-        " shop_id, payee_name, amount_fen, fee_fen, note, intent, event_at, created_at,"
+        " payee_id, payee_name, amount_fen, fee_fen, note, intent, event_at, created_at,"
         " deadline_at) values ($1, $2, 'usr_p', '*', 'usr_x', 'mch_x', 'n', 1, 0, '', '', now(),"
         " now(), now())",
         payment_id,
