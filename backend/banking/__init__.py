@@ -8,6 +8,12 @@ What the books say about a top-up (a debit makes a balance smaller, a credit lar
 | the person is credited    | "<topup_id>"         | bank:transit  | person:<id>   | by its word  |
 | it went back to the card  | "return:<topup_id>"  | bank:transit  | bank:clearing | none: ours   |
 
+A payout to a shop's card goes the other way through bank:payout (floor 0):
+
+| the shop's owner let it go     | "<payout_id>"        | shop:<id>     | bank:payout   | standing |
+| the bank says "paid"           | "sent:<payout_id>"   | bank:payout   | bank:clearing | none     |
+| the bank says "refused"        | "<payout_id>:return" | bank:payout   | shop:<id>     | its word |
+
 So −bank:clearing is what the bank holds for us, and bank:transit what has arrived and is neither
 credited nor given back yet. The bank's own total = −bank:clearing + what is paid there and not
 known here yet: "pending" top-ups, each with a deadline (I8). bank:transit has the floor 0: nobody
@@ -104,6 +110,32 @@ class CardOffer(msgspec.Struct, frozen=True, kw_only=True):
     bank_name: str
 
 
+class StartPayout(msgspec.Struct, frozen=True, kw_only=True):
+    """A shop's money to its owner's card, with the owner's standing consent."""
+
+    payout_id: Id  # prefix "pyo"
+    shop_id: Id
+    owner_id: Id
+    card_id: Id
+    amount_fen: Amount
+
+
+class Payout(msgspec.Struct, frozen=True, kw_only=True):
+    """status: "created", "posted" (it has left the shop's account), "paid" (on the card),
+    "returned" (the bank refused; it is back in the shop's account), "refused" (nothing moved)."""
+
+    payout_id: str
+    shop_id: str
+    card_id: str
+    last4: str
+    amount_fen: int
+    status: str
+    refusal_code: str
+    created_at: datetime
+    deadline_at: datetime
+    ended_at: datetime | None
+
+
 class BankGateway(Protocol):
     """What a bank does for us. The sandbox bank and real ones implement it."""
 
@@ -126,6 +158,13 @@ class BankGateway(Protocol):
     async def end(self, order_id: str, token: str, person_id: str, amount_fen: int) -> BankAnswer:
         """Refuse for good what is not decided, unknown orders too; or say what it has become.
         Refuses: BankUnavailable."""
+        ...
+
+    async def pay_out(
+        self, order_id: str, token: str, owner_id: str, amount_fen: int
+    ) -> BankAnswer:
+        """Credit the card, once per order id. A time-out is "pending". `find` says what became of
+        it. Its word names owner_id, the shop, as the bank's person."""
         ...
 
     async def refund(self, order_id: str) -> None:
@@ -156,6 +195,15 @@ class Banking(Protocol):
 
     async def bank_said(self, word: BankWord) -> None:
         """A call-back of the bank: duplicate, late or early. Refuses: BankWordInvalid."""
+        ...
+
+    async def pay_out(self, start: StartPayout) -> Payout:
+        """Idempotent; ends by `sweep` where the bank is slow. Refuses: IdReused, NotFound,
+        CardNotBound, and what risk and the ledger refuse is the payout's end."""
+        ...
+
+    async def payout(self, shop_id: str, payout_id: str) -> Payout:
+        """Refuses: NotFound."""
         ...
 
     async def sweep(self) -> int:

@@ -8,6 +8,21 @@ import msgspec
 from backend.ids import Id
 from backend.intent import Intent
 from backend.risk.refusals import *  # noqa: F403 — the refusals are part of the face
+from backend.risk.shapes_shop import *  # noqa: F403 — so are these
+from backend.risk.shapes_shop import (
+    AuthorizeRefund,
+    ChangeMember,
+    FoundShop,
+    Invitation,
+    InviteMember,
+    IssueCodes,
+    PayCode,
+    PrepareRefund,
+    RedeemCode,
+    Redeemed,
+    ShopMember,
+    ShownCode,
+)
 from backend.verdict import SignedVerdict
 
 Phone = Annotated[str, msgspec.Meta(pattern=r"^\+[1-9]\d{6,14}$")]
@@ -150,7 +165,7 @@ class Requirement(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Assess(msgspec.Struct, frozen=True, array_like=True):
-    """The facts of an intent that is not made yet."""
+    """The facts of an intent that is not made yet. kind: "pay" (a shop) or "transfer" (a person)."""
 
     payer_id: str
     payee_id: str
@@ -259,7 +274,8 @@ class Risk(Protocol):
         ...
 
     async def begin_approval(self, person_id: str, purpose: str) -> Ceremony:
-        """An assertion for a security change: "add_device", "remove_device:<id>", "unfreeze".
+        """An assertion for a security change: "add_device", "remove_device:<id>", "unfreeze",
+        "join_shop:<invitation_id>", "payout_card:<shop_id>:<card_id>".
         Refuses: BadRequest (no such purpose), NeedsPasskey (there is none to approve with)."""
         ...
 
@@ -316,6 +332,80 @@ class Risk(Protocol):
 
     async def limits(self, person_id: str, device_secret: str) -> tuple[Limit, ...]:
         """Refuses: NotFound (no live device of the person)."""
+        ...
+
+    # payment codes
+    async def issue_codes(self, issue: IssueCodes) -> tuple[ShownCode, ...]:
+        """Fresh codes of a live device. Refuses: DeviceUnknown, PayerFrozen, TooManyCodesAhead."""
+        ...
+
+    async def reveal_code(self, person_id: str, device_secret: str, code: PayCode) -> None:
+        """Its digits were shown as text: every payment with it takes a passkey. Refuses:
+        PayCodeInvalid."""
+        ...
+
+    async def revoke_codes(self, person_id: str, device_secret: str) -> None:
+        """All unused codes of the device, those issued ahead too. Refuses: DeviceUnknown."""
+        ...
+
+    async def redeem_code(self, redeem: RedeemCode) -> Redeemed:
+        """Burn the code for this payment, whatever becomes of it. The same call again: the same
+        answer. `prepare` and `authorize` of the intent with that id and code "shown" then take the
+        code's device for the payer's, without a device_secret. Refuses: PayCodeInvalid (unknown,
+        used, expired, revoked: one answer for all), TooManyGuesses (of this terminal), IdReused."""
+        ...
+
+    # shops and their people
+    async def found_shop(self, found: FoundShop) -> None:
+        """First come: the owner's live device. Refuses: DeviceUnknown, IdReused (other owner)."""
+        ...
+
+    async def invite_member(self, invite: InviteMember) -> Invitation:
+        """Refuses: DeviceUnknown, MemberForbidden, IdReused, BadRequest (the owner's role)."""
+        ...
+
+    async def invitation(self, secret: str) -> Invitation:
+        """A live one, as the invited sees it. Refuses: InvitationInvalid."""
+        ...
+
+    async def join_shop(self, approval: Approval, secret: str) -> ShopMember:
+        """With the member's own passkey; its purpose is "join_shop:<invitation_id>". Refuses:
+        InvitationInvalid, CeremonyInvalid, PasskeyRefused, AlreadyMember."""
+        ...
+
+    async def change_member(self, change: ChangeMember) -> None:
+        """Refuses: DeviceUnknown, MemberForbidden, NotFound."""
+        ...
+
+    async def members(self, shop_id: str) -> tuple[ShopMember, ...]: ...
+
+    async def set_payout_card(self, approval: Approval, shop_id: str, card_id: str) -> None:
+        """The owner's standing consent that settlements go to this card; the purpose is
+        "payout_card:<shop_id>:<card_id>". Refuses: MemberForbidden, CeremonyInvalid,
+        PasskeyRefused."""
+        ...
+
+    # money that leaves a shop
+    async def prepare_refund(self, prepare: PrepareRefund) -> Requirement:
+        """takes "none" or "passkey". Checked against the stored intent of the payment: same shop,
+        same person, all refunds together never above the amount, the fee in proportion, within
+        REFUND_WINDOW. Refuses: IntentInvalid, IdReused, DeviceUnknown, MemberForbidden,
+        RefundTooMuch (left_fen), RefundTooLate, PayerFrozen (the shop), NeedsPasskey."""
+        ...
+
+    async def authorize_refund(self, authorize: AuthorizeRefund) -> SignedVerdict:
+        """The same call again gives the same verdict while it lives. Refuses: as
+        `prepare_refund`, and PasskeyRequired, PasskeyRefused, CeremonyInvalid, IntentUsed."""
+        ...
+
+    async def authorize_payout(self, intent: Intent) -> SignedVerdict:
+        """kind "payout": payer_id the shop, payee_id the card set by its owner, posting reason
+        "payout": shop → bank:payout. Refuses: IntentInvalid, PayoutCardUnknown, PayerFrozen."""
+        ...
+
+    async def authorize_payout_return(self, authorize: AuthorizeTopUp) -> SignedVerdict:
+        """kind "payout_return", id "<payout id>:return": bank:payout → shop, on the bank's word
+        that this payout was refused. Refuses: IntentInvalid, BankWordInvalid, IdReused."""
         ...
 
     async def release(self, intent_id: str) -> None:

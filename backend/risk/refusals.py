@@ -97,3 +97,39 @@ class PasskeyRequired(DomainError, code="passkey_required"):
 
 class BankWordInvalid(DomainError, code="bank_word_invalid"):
     """Not signed by the bank, or about another order, amount or person."""
+
+
+class PayCodeInvalid(DomainError, code="pay_code_invalid"):
+    """Unknown, used, expired or revoked; nobody is told which."""
+
+
+class TooManyCodesAhead(DomainError, code="too_many_codes_ahead"):
+    """params: limit."""
+
+
+class TooManyGuesses(DomainError, code="too_many_guesses"):
+    """This terminal has read too many wrong codes; params: seconds."""
+
+
+class MemberForbidden(DomainError, code="member_forbidden"):
+    """The actor is no member of the shop, or the role does not allow it."""
+
+
+class InvitationInvalid(DomainError, code="invitation_invalid"):
+    """Unknown, used, withdrawn or older than a day."""
+
+
+class AlreadyMember(DomainError, code="already_member"):
+    """The person belongs to the shop."""
+
+
+class RefundTooMuch(DomainError, code="refund_too_much"):
+    """More than is left of the payment; params: left_fen."""
+
+
+class RefundTooLate(DomainError, code="refund_too_late"):
+    """More than a year after the payment."""
+
+
+class PayoutCardUnknown(DomainError, code="payout_card_unknown"):
+    """The shop's owner has not set that card with a passkey."""

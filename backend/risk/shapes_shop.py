@@ -1,0 +1,118 @@
+"""Payment codes, shops and their people, as the security system knows them."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import msgspec
+
+from backend.ids import Id
+from backend.intent import Intent
+from backend.shop_roles import Role
+
+CODE_LIFE = timedelta(seconds=60)
+CODE_GRACE = timedelta(seconds=15)  # a code just renewed on the screen may still be scanned
+AHEAD_LIFE = timedelta(hours=24)
+MAX_AHEAD = 15  # per device
+REFUND_FREE_FEN = 500_00  # a refund above it takes the actor's passkey
+REFUND_WINDOW = timedelta(days=365)
+REVERSAL_WINDOW = timedelta(minutes=15)
+INVITATION_LIFE = timedelta(hours=24)
+
+PayCode = Annotated[str, msgspec.Meta(pattern=r"^88\d{16}$")]
+"""What a payer shows: 18 digits, kept as a keyed hash only."""
+
+
+class IssueCodes(msgspec.Struct, frozen=True, array_like=True):
+    """ahead: for bad networks; only for amounts that need no passkey."""
+
+    person_id: str
+    device_secret: str
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_AHEAD)] = 1
+    ahead: bool = False
+
+
+class ShownCode(msgspec.Struct, frozen=True, array_like=True):
+    """expires_at: without the grace."""
+
+    code: PayCode
+    issued_at: datetime
+    expires_at: datetime
+
+
+class RedeemCode(msgspec.Struct, frozen=True, array_like=True):
+    """A till has read a code. The payment's id binds it: payee and amount can't change later."""
+
+    payment_id: Id
+    code: PayCode
+    shop_id: str
+    terminal_id: str  # what guesses are counted by
+    amount_fen: int
+
+
+class Redeemed(msgspec.Struct, frozen=True, array_like=True):
+    """Whose code it was. The payer's id goes to no page of the shop."""
+
+    payer_id: str
+    ahead: bool
+
+
+class FoundShop(msgspec.Struct, frozen=True, array_like=True):
+    shop_id: Id
+    owner_id: Id
+    device_secret: str
+
+
+class InviteMember(msgspec.Struct, frozen=True, array_like=True):
+    invitation_id: Id
+    shop_id: str
+    actor_id: str
+    device_secret: str
+    role: Role  # any but owner
+
+
+class Invitation(msgspec.Struct, frozen=True, array_like=True):
+    """secret: 43 characters, single use, given out once (the same call again gives a new one)."""
+
+    invitation_id: str
+    shop_id: str
+    role: Role
+    secret: str
+    expires_at: datetime
+
+
+class ShopMember(msgspec.Struct, frozen=True, array_like=True):
+    shop_id: str
+    person_id: str
+    role: Role
+
+
+class ChangeMember(msgspec.Struct, frozen=True, array_like=True):
+    """role None: remove. The owner's own role never changes."""
+
+    shop_id: str
+    member_id: str
+    actor_id: str
+    device_secret: str
+    role: Role | None
+
+
+class PrepareRefund(msgspec.Struct, frozen=True, array_like=True):
+    """intent: kind "refund", payer_id the shop, payee_id who paid, code "none", fee_fen what comes
+    back of the fee; its posting is reason "refund": fee:income → shop (if any), shop → person.
+    reversal: the till never learnt the truth; whole amount only, by who may charge."""
+
+    intent: Intent
+    payment_id: str
+    actor_id: str
+    device_secret: str
+    reversal: bool = False
+
+
+class AuthorizeRefund(msgspec.Struct, frozen=True, array_like=True):
+    """Of a prepared refund: with the actor's assertion where one was asked for."""
+
+    intent_id: str
+    actor_id: str
+    device_secret: str
+    ceremony_id: str = ""
+    response_json: Annotated[bytes, msgspec.Meta(max_length=16_384)] = b""
