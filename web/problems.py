@@ -67,7 +67,7 @@ PLAIN = {
     404: (msg("There is no such page."), msg("Check the address, or start from the home page.")),
     405: (msg("This address can't be used that way."), msg("Start from the home page.")),
     413: (msg("What was sent is too large."), msg("Send less.")),
-    429: (msg("Too many tries from your network."), msg("Wait a minute, then try again.")),
+    429: (msg("Too many tries within a minute."), msg("Wait a minute, then try again.")),
     500: (
         msg("Something went wrong on our side."),
         msg("If you were paying, look at your bills before you try again."),
