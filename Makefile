@@ -34,7 +34,7 @@ bench: $(VENV)/.development $(ASSETS)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 clean:
-	rm -rf $(VENV) var artefacts web/node_modules web/static/vendor *.egg-info
+	rm -rf $(VENV) var artefacts web/node_modules web/static/vendor web/fonts *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -22,11 +22,20 @@ from web.security.headers import STATIC_CSP
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 VENDOR = STATIC / "vendor"
-PACKAGE = HERE / "node_modules" / "htmx.org" / "dist"
+PACKAGES = HERE / "node_modules"
 VENDORED = {
-    "htmx.min.js": PACKAGE / "htmx.min.js",
-    "hx-sse.min.js": PACKAGE / "ext" / "hx-sse.min.js",
-    "hx-csp.min.js": PACKAGE / "ext" / "hx-csp.min.js",
+    "htmx.min.js": PACKAGES / "htmx.org/dist/htmx.min.js",
+    "hx-sse.min.js": PACKAGES / "htmx.org/dist/ext/hx-sse.min.js",
+    "hx-csp.min.js": PACKAGES / "htmx.org/dist/ext/hx-csp.min.js",
+    "zxing-reader.js": PACKAGES / "zxing-wasm/dist/iife/reader/index.js",
+    "zxing-reader.wasm": PACKAGES / "zxing-wasm/dist/reader/zxing_reader.wasm",
+}
+# For what is printed, not for browsers: outside of what is served.
+FONTS = HERE / "fonts"
+PRINTED = {
+    f"NotoSansSC-{weight}.ttf": PACKAGES
+    / f"@expo-google-fonts/noto-sans-sc/{number}{weight}/NotoSansSC_{number}{weight}.ttf"
+    for number, weight in ((400, "Regular"), (700, "Bold"))
 }
 FETCH_TIMEOUT_S = 300
 
@@ -36,6 +45,7 @@ HASH_LENGTH = 12
 
 mimetypes.add_type("application/manifest+json", ".webmanifest")
 mimetypes.add_type("text/javascript", ".js")
+mimetypes.add_type("application/wasm", ".wasm")  # else browsers don't compile it as it streams in
 
 
 class Asset(msgspec.Struct, frozen=True):
@@ -119,9 +129,10 @@ def fetch() -> None:
         check=True,
         timeout=FETCH_TIMEOUT_S,
     )
-    VENDOR.mkdir(parents=True, exist_ok=True)
-    for name, source in VENDORED.items():
-        shutil.copyfile(source, VENDOR / name)
+    for folder, files in ((VENDOR, VENDORED), (FONTS, PRINTED)):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, source in files.items():
+            shutil.copyfile(source, folder / name)
 
 
 if __name__ == "__main__":
