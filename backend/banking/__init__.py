@@ -13,10 +13,12 @@ A payout to a shop's card goes the other way through bank:payout (floor 0):
 | the shop's owner let it go     | "<payout_id>"        | shop:<id>     | bank:payout   | standing |
 | the bank says "paid"           | "sent:<payout_id>"   | bank:payout   | bank:clearing | none     |
 | the bank says "refused"        | "<payout_id>:return" | bank:payout   | shop:<id>     | its word |
+| … and pays all the same later  | "disputed:<payout_id>" | bank:disputed | bank:clearing | none   |
 
 So −bank:clearing is what the bank holds for us, and bank:transit what has arrived and is neither
 credited nor given back yet. The bank's own total = −bank:clearing + what is paid there and not
-known here yet: "pending" top-ups, each with a deadline (I8). bank:transit has the floor 0: nobody
+known here yet: "pending" top-ups, each with a deadline (I8); less what it has paid out and not
+told yet: part of bank:payout, each with a deadline too. bank:transit has the floor 0: nobody
 is credited with money that has not arrived.
 
 Money goes back to the card where it can't be credited any more: the ledger refused the top-up's id
@@ -121,8 +123,9 @@ class StartPayout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payout(msgspec.Struct, frozen=True, kw_only=True):
-    """status: "created", "posted" (it has left the shop's account), "paid" (on the card),
-    "returned" (the bank refused; it is back in the shop's account), "refused" (nothing moved)."""
+    """Ended by deadline_at where the bank answers. status: "created", "posted" (it has left the
+    shop's account), "paid" (on the card), "returned" (the bank refused; it is back in the shop's
+    account), "refused" (nothing moved)."""
 
     payout_id: str
     shop_id: str
@@ -198,8 +201,8 @@ class Banking(Protocol):
         ...
 
     async def pay_out(self, start: StartPayout) -> Payout:
-        """Idempotent; ends by `sweep` where the bank is slow. Refuses: IdReused, NotFound,
-        CardNotBound, and what risk and the ledger refuse is the payout's end."""
+        """Idempotent; ends by `sweep` where the bank is slow. What risk and the ledger refuse is
+        no refusal here but its end. Refuses: IdReused, NotFound (the card), CardNotBound."""
         ...
 
     async def payout(self, shop_id: str, payout_id: str) -> Payout:
@@ -248,3 +251,11 @@ class CardFunds(DomainError, code="card_funds"):
 
 class CardBlocked(DomainError, code="card_blocked"):
     """The bank has blocked the card."""
+
+
+class PayoutRefused(DomainError, code="payout_refused"):
+    """The bank did not pay, and said not why."""
+
+
+class PayoutClosed(DomainError, code="payout_closed"):
+    """The bank did not decide in time; the payout was closed and the money came back."""

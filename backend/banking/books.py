@@ -2,22 +2,18 @@
 
 from datetime import timedelta
 
-from msgspec.structs import replace
-
-from backend.banking import rules
+from backend.banking import own, rules
 from backend.banking.rows import Row
 from backend.clock import to_ms
 from backend.errors import DomainError
 from backend.intent import Intent
-from backend.ledger import AccountFrozen, Ledger, NewAccount, Post, Posted
-from backend.posting import Posting
+from backend.ledger import Ledger, NewAccount, Post, Posted
 from backend.risk import AuthorizeTopUp, BankWord, Risk
 from backend.verdict import SignedVerdict
 
 INTENT_LIFE = timedelta(days=3650)  # money that has come in does not expire
 PAYEE_NAME = "易支付"
 MAX_OPENED = 100_000
-MAX_OWN_TRIES = 20
 
 
 class NotCredited(Exception):
@@ -35,7 +31,9 @@ class Books:
 
     async def arrive(self, row: Row) -> None:
         await self._open(row.person_id)
-        await self._ours(rules.arrival(row.topup_id, row.amount_fen, to_ms(row.event_at)))
+        await own.move(
+            self._ledger, rules.arrival(row.topup_id, row.amount_fen, to_ms(row.event_at))
+        )
 
     async def credit(self, row: Row, word: BankWord, *, in_time: bool) -> Posted:
         """Of what has arrived. Raises NotCredited, and refuses what may be otherwise later."""
@@ -53,7 +51,9 @@ class Books:
             return posted
 
     async def give_back(self, row: Row) -> None:
-        await self._ours(rules.give_back(row.topup_id, row.amount_fen, to_ms(row.event_at)))
+        await own.move(
+            self._ledger, rules.give_back(row.topup_id, row.amount_fen, to_ms(row.event_at))
+        )
 
     async def _verdict(self, asked: AuthorizeTopUp, *, in_time: bool) -> SignedVerdict | None:
         try:
@@ -64,20 +64,6 @@ class Books:
             # Without a verdict the ledger refuses, and that is final: from then on nobody can
             # credit the money any more, and it can be given back.
             return None
-
-    async def _ours(self, posting: Posting) -> None:
-        """Between our own accounts, once. Where its id was refused for good, the next one."""
-        accounts = await self._ledger.balances((rules.CLEARING, rules.TRANSIT))
-        if any(account.frozen for account in accounts):
-            raise AccountFrozen()
-        for again in range(MAX_OWN_TRIES):
-            suffix = f":{again}" if again else ""
-            tried = replace(posting, posting_id=posting.posting_id + suffix)
-            outcome = await self._ledger.outcome(tried.posting_id)
-            if outcome is None:
-                await self._ledger.post(Post(tried))
-            if outcome is None or outcome.posted is not None:
-                return
 
     async def _outcome(self, row: Row) -> Posted | None:
         """None if the ledger has not decided it."""

@@ -61,16 +61,22 @@ class HttpBank:
         _expect(status)
 
     async def debit(self, order_id: str, token: str, person_id: str, amount_fen: int) -> BankAnswer:
+        return await self._once("/orders", _order(order_id, token, person_id, amount_fen))
+
+    async def pay_out(
+        self, order_id: str, token: str, owner_id: str, amount_fen: int
+    ) -> BankAnswer:
+        return await self._once("/payouts", _order(order_id, token, owner_id, amount_fen))
+
+    async def _once(self, path: str, body: dict[str, Any]) -> BankAnswer:
         try:
-            status, answer = await self._call(
-                "POST", "/orders", _order(order_id, token, person_id, amount_fen)
-            )
+            status, answer = await self._call("POST", path, body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise BankUnavailable() from None  # no connection: the order can't have left us
         except (aiohttp.ClientError, TimeoutError):
             return _PENDING
         if status != OK:
-            _log.warning("bank_answered", order_id=order_id, status=status)
+            _log.warning("bank_answered", order_id=body["order_id"], status=status)
             return _PENDING
         try:
             return _decode(answer, BankAnswer)

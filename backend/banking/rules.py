@@ -17,8 +17,14 @@ from backend.posting import Posting, Transfer
 from backend.risk import BankWord, LimitExceeded
 
 CLEARING, TRANSIT = "bank:clearing", "bank:transit"
+PAYOUT, DISPUTED = "bank:payout", "bank:disputed"
 
-BANK_ACCOUNTS = (NewAccount(CLEARING, None), NewAccount(TRANSIT, 0))
+BANK_ACCOUNTS = (
+    NewAccount(CLEARING, None),
+    NewAccount(TRANSIT, 0),
+    NewAccount(PAYOUT, 0),
+    NewAccount(DISPUTED, None),  # −balance: what a bank owes us that did what it had refused
+)
 
 REASONS = frozenset({"card_funds", "card_blocked"})
 """Reasons of a bank that have a text of their own; any other is "topup_refused"."""
@@ -71,6 +77,11 @@ def statement_in(word: BankWord, keys: Mapping[str, bytes]) -> BankStatement | N
     return statement if statement.currency == CURRENCY else None
 
 
+def unverified(word: BankWord) -> BankStatement | None:
+    """What a word says, whoever signed it."""
+    return bankword.parse(word.message)
+
+
 def person_account(person_id: str) -> str:
     return f"person:{person_id}"
 
@@ -88,6 +99,32 @@ def credit(topup_id: str, person_id: str, amount_fen: int, event_at_ms: int) -> 
 def give_back(topup_id: str, amount_fen: int, event_at_ms: int) -> Posting:
     """The bank has given it back to the card."""
     return _move(f"return:{topup_id}", "return", (TRANSIT, CLEARING), amount_fen, event_at_ms)
+
+
+def shop_account(shop_id: str) -> str:
+    return f"shop:{shop_id}"
+
+
+def payout(payout_id: str, shop_id: str, amount_fen: int, event_at_ms: int) -> Posting:
+    ends = (shop_account(shop_id), PAYOUT)
+    return _move(payout_id, "payout", ends, amount_fen, event_at_ms)
+
+
+def payout_sent(payout_id: str, amount_fen: int, event_at_ms: int) -> Posting:
+    """The bank has paid it to the card."""
+    return _move(f"sent:{payout_id}", "payout_sent", (PAYOUT, CLEARING), amount_fen, event_at_ms)
+
+
+def payout_return(payout_id: str, shop_id: str, amount_fen: int, event_at_ms: int) -> Posting:
+    """The bank has refused it."""
+    ends = (PAYOUT, shop_account(shop_id))
+    return _move(f"{payout_id}:return", "payout_return", ends, amount_fen, event_at_ms)
+
+
+def payout_disputed(payout_id: str, amount_fen: int, event_at_ms: int) -> Posting:
+    """The bank paid after it had refused, and the shop has its money back: the bank's loss."""
+    ends = (DISPUTED, CLEARING)
+    return _move(f"disputed:{payout_id}", "payout_disputed", ends, amount_fen, event_at_ms)
 
 
 def _move(

@@ -1,11 +1,22 @@
-"""Banking on PostgreSQL: cards and top-ups behind one face."""
+"""Banking on PostgreSQL: cards, top-ups and payouts behind one face."""
 
 from datetime import datetime
 from pathlib import Path
 
-from backend.banking import BankGateway, BindCard, Card, ConfirmCard, StartTopUp, TopUp
+from backend.banking import (
+    BankGateway,
+    BindCard,
+    Card,
+    ConfirmCard,
+    Payout,
+    StartPayout,
+    StartTopUp,
+    TopUp,
+)
 from backend.banking.books import Books
 from backend.banking.cards import Cards
+from backend.banking.payout_books import PayoutBooks
+from backend.banking.payouts import Payouts, is_of_payout
 from backend.banking.record import Record
 from backend.banking.topups import TopUps
 from backend.bills import Bills
@@ -37,6 +48,7 @@ class BankingService:
         self._cards = Cards(bank, clock)
         record = Record(bills, events, clock)
         self._topups = TopUps(bank, Books(ledger, risk), record, clock, bank_keys)
+        self._payouts = Payouts(bank, PayoutBooks(ledger, risk), events, clock, bank_keys)
         self._clock, self._history = clock, history
 
     async def bind_card(self, bind: BindCard) -> Card:
@@ -57,10 +69,17 @@ class BankingService:
         return await self._topups.topup(person_id, topup_id)
 
     async def bank_said(self, word: BankWord) -> None:
-        await self._topups.said(word)
+        about: TopUps | Payouts = self._payouts if is_of_payout(word) else self._topups
+        await about.said(word)
+
+    async def pay_out(self, start: StartPayout) -> Payout:
+        return await self._payouts.start(start)
+
+    async def payout(self, shop_id: str, payout_id: str) -> Payout:
+        return await self._payouts.payout(shop_id, payout_id)
 
     async def sweep(self) -> int:
-        return await self._topups.sweep()
+        return await self._topups.sweep() + await self._payouts.sweep()
 
     def _may_be_of(self, event_at: datetime) -> bool:
         return self._history and event_at <= self._clock.now()

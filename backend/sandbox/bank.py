@@ -4,6 +4,7 @@
     POST /cards/confirm  token, code                              → {}
     POST /orders         order_id, token, person_id, amount_fen   → outcome, reason, word
     POST /orders/end     the same: refuse what is not decided     → the same
+    POST /payouts        the same, to the card                    → the same; orders/… knows it too
     POST /orders/refund  order_id                                 → {}: it is back on the card
     GET  /orders/{id}                                             → the same, or 404
     GET  /statement.json?last4=…                                  → lines, newest first
@@ -35,6 +36,8 @@ from backend.settings import Settings
 
 CALLBACK_PATH = "/bank/callbacks"
 LINES_SHOWN = 50
+
+CarryOut = Callable[[Db, Debit, keys.Signer, Pace, int], Order]
 
 _log = structlog.get_logger(__name__)
 
@@ -101,6 +104,7 @@ class _Bank:
         app.router.add_post("/cards", self._offer)
         app.router.add_post("/cards/confirm", self._confirm)
         app.router.add_post("/orders", self._debit)
+        app.router.add_post("/payouts", self._pay_out)
         app.router.add_post("/orders/end", self._end)
         app.router.add_post("/orders/refund", self._refund)
         app.router.add_get("/orders/{order_id}", self._find)
@@ -127,6 +131,12 @@ class _Bank:
         return _json({})
 
     async def _debit(self, request: web.Request) -> web.Response:
+        return await self._order(request, bank_book.debit)
+
+    async def _pay_out(self, request: web.Request) -> web.Response:
+        return await self._order(request, bank_book.pay_out)
+
+    async def _order(self, request: web.Request, carry_out: CarryOut) -> web.Response:
         ask = msgspec.json.decode(await request.read(), type=Debit)
         if await self._store.run(lambda db: bank_book.fault(db, ask)):
             return web.Response(status=500)
@@ -134,7 +144,7 @@ class _Bank:
 
         def work(db: Db) -> tuple[Order, Mode]:
             card = bank_book.card_of(db, ask.token)
-            order = bank_book.debit(db, ask, self._signer, self._pace, now_ms)
+            order = carry_out(db, ask, self._signer, self._pace, now_ms)
             return order, mode(card.last4) if card else Mode.NORMAL
 
         order, kind = await self._store.run(work)

@@ -37,6 +37,7 @@ create table if not exists orders (
     amount_fen integer not null check (amount_fen > 0), outcome text not null,
     reason text not null, due_ms integer not null, next_outcome text not null,
     word blob not null);
+create table if not exists payout (order_id text primary key);
 create table if not exists refund (order_id text primary key, amount_fen integer not null);
 create table if not exists fault (order_id text primary key, count integer not null);
 create table if not exists line (
@@ -185,9 +186,23 @@ def fault(db: Db, ask: Debit) -> bool:
 
 def debit(db: Db, ask: Debit, signer: Signer, pace: Pace, now_ms: int) -> Order:
     """Take the money, once per order id."""
+    return _known(db, ask) or _ask(db, ask, signer, pace, now_ms)
+
+
+def pay_out(db: Db, ask: Debit, signer: Signer, pace: Pace, now_ms: int) -> Order:
+    """Give the wallet's money to the card, once per order id."""
     known = _known(db, ask)
     if known is not None:
         return known
+    db.execute("insert into payout values (?)", (ask.order_id,))
+    return _ask(db, ask, signer, pace, now_ms)
+
+
+def _is_payout(db: Db, order_id: str) -> bool:
+    return bool(db.execute("select 1 from payout where order_id = ?", (order_id,)).fetchone())
+
+
+def _ask(db: Db, ask: Debit, signer: Signer, pace: Pace, now_ms: int) -> Order:
     card = card_of(db, ask.token)
     kind = mode(card.last4) if card is not None else Mode.NORMAL
     outcome, reason = _intended(card, kind)
@@ -269,7 +284,8 @@ def decide(db: Db, order: Order, signer: Signer, now_ms: int) -> Order:
     outcome, reason = order.next_outcome, order.reason
     if outcome == "paid":
         assert card is not None
-        outcome, reason = _take(db, card, order, now_ms)
+        settle = _give if _is_payout(db, order.order_id) else _take
+        outcome, reason = settle(db, card, order, now_ms)
     statement = BankStatement(
         order.order_id, order.person_id, order.amount_fen, "CNY", outcome, now_ms
     )
@@ -292,7 +308,7 @@ def refund(db: Db, order_id: str, now_ms: int) -> None:
     """Give all of a paid order back to the card, once."""
     order = order_of(db, order_id)
     card = None if order is None else card_of(db, order.token)
-    if order is None or card is None or order.outcome != "paid":
+    if order is None or card is None or order.outcome != "paid" or _is_payout(db, order_id):
         raise BankRefusal("not_paid")
     made = db.execute("insert or ignore into refund values (?, ?)", (order_id, order.amount_fen))
     if made.rowcount:
@@ -301,9 +317,11 @@ def refund(db: Db, order_id: str, now_ms: int) -> None:
 
 
 def custody_fen(db: Db) -> int:
-    """What the bank holds for the wallet: the sum of all that it has paid and not given back."""
+    """What the bank holds for the wallet: what came in, less what was given back or paid out."""
     [(total,)] = db.execute(
-        "select (select coalesce(sum(amount_fen), 0) from orders where outcome = 'paid') "
+        "select (select coalesce(sum(case when p.order_id is null then amount_fen "
+        "else -amount_fen end), 0) "
+        "from orders left join payout p using (order_id) where outcome = 'paid') "
         "- (select coalesce(sum(amount_fen), 0) from refund)"
     ).fetchall()
     return int(total)
@@ -313,6 +331,14 @@ def _take(db: Db, card: Card, order: Order, now_ms: int) -> tuple[str, str]:
     if not _change(db, card.account, -order.amount_fen):
         return "refused", "card_funds"
     _line(db, card.account, now_ms, f"易支付 充值 {order.order_id} · YiPay", -order.amount_fen)
+    return "paid", ""
+
+
+def _give(db: Db, card: Card, order: Order, now_ms: int) -> tuple[str, str]:
+    if custody_fen(db) < order.amount_fen:
+        return "refused", "custody"
+    _change(db, card.account, order.amount_fen)
+    _line(db, card.account, now_ms, f"易支付 结算 {order.order_id} · YiPay", order.amount_fen)
     return "paid", ""
 
 
