@@ -20,11 +20,14 @@ from backend.identity import Identity
 from backend.identity.service import IdentityService
 from backend.ledger import Ledger
 from backend.merchant import Merchant
+from backend.merchant.parts import Parts as MerchantParts
 from backend.merchant.service import MerchantService
 from backend.payments import Payments
 from backend.payments.parts import Parts
 from backend.payments.service import PaymentsService
 from backend.risk import Risk
+from backend.sales import Sales
+from backend.sales.service import SalesService
 from backend.settings import Settings
 
 Closer = Callable[[], Awaitable[None]]
@@ -41,6 +44,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     payments: Payments
     banking: Banking
     merchant: Merchant
+    sales: Sales
 
 
 async def build(
@@ -69,6 +73,7 @@ async def build(
             identity=IdentityService(now),
             bills=BillsService(),
             events=events,
+            sales=SalesService(now),
             clock=now,
             history=settings.demo,
         )
@@ -105,5 +110,14 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
             bank_keys=Path(settings.bank_keys),
             history=settings.demo,
         ),
-        merchant=MerchantService(payments, parts.ledger, parts.risk, parts.clock),
+        merchant=MerchantService(
+            MerchantParts(
+                payments=payments,
+                risk=parts.risk,
+                identity=parts.identity,
+                events=parts.events,
+                sales=parts.sales,
+                clock=parts.clock,
+            )
+        ),
     )

@@ -23,7 +23,7 @@ from backend.intent import Intent
 from backend.keys import FileSigner
 from backend.ledger import Ledger, NewAccount, Post
 from backend.ledger.service import LedgerService, running
-from backend.merchant import Charge, OpenShop, Shop
+from backend.merchant import Charge, OpenShop, Seat, Shop
 from backend.payments import Order, StartPayment
 from backend.posting import Posting, Transfer
 from backend.risk import (
@@ -175,19 +175,19 @@ class World(msgspec.Struct, kw_only=True):
         await self.books.post(Post(credit, verdict))
 
     async def shop(self, owner: Wallet, name: str = "老王面馆") -> Shop:
+        """A shop of the owner's, who takes its seat."""
         return await self.services.merchant.open_shop(
             OpenShop(shop_id=ids.new("mch"), owner_id=owner.person_id, name=name, category="food")
         )
 
+    async def seat(self, shop: Shop) -> Seat:
+        """The owner's."""
+        return await self.services.merchant.take_seat(shop.owner_id, shop.shop_id)
+
     async def order(self, shop: Shop, amount_fen: int = 23_00) -> Order:
-        return await self.services.merchant.charge(
-            Charge(
-                order_id=ids.new("ord"),
-                shop_id=shop.shop_id,
-                owner_id=shop.owner_id,
-                amount_fen=amount_fen,
-            )
-        )
+        """A code that the owner shows."""
+        charge = Charge(order_id=ids.new("ord"), amount_fen=amount_fen)
+        return await self.services.merchant.charge(await self.seat(shop), charge)
 
     def paying(self, wallet: Wallet, order: Order, **changes: Any) -> StartPayment:
         plain = StartPayment(

@@ -23,6 +23,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from backend.errors import NotFound
 from backend.events import Event, Events
 from backend.identity import Person, Session, SignedOut
+from backend.merchant import NoShop
 from backend.services import Services
 from web.http import WebRequest
 from web.security import cookies
@@ -124,13 +125,22 @@ async def _check_own(services: Services, person_id: str, topic: str) -> None:
     if kind == "person" and ref == person_id:
         return
     if kind == "shop":
-        shop = await services.merchant.shop_of(person_id)
-        if shop is not None and shop.shop_id == ref:
+        seats = await services.merchant.seats(person_id)
+        if ref in {seat.shop_id for seat in seats}:
             return
     if kind == "order":
-        await services.merchant.order(person_id, ref)
+        await _check_order(services, person_id, ref)
         return
     raise NotFound()
+
+
+async def _check_order(services: Services, person_id: str, order_id: str) -> None:
+    """Of the shop whose seat the person has. Refuses: NotFound."""
+    try:
+        seat = await services.merchant.seat(person_id)
+    except NoShop:
+        raise NotFound() from None
+    await services.merchant.order(seat, order_id)
 
 
 async def _messages(

@@ -23,7 +23,7 @@ from backend.demo.people import (
 )
 from backend.errors import NotFound
 from backend.identity import NewPerson
-from backend.merchant import Charge, OpenShop
+from backend.merchant import Charge, OpenShop, Seat
 from backend.payments import StartPayment
 from backend.risk.demo import RiskDemo
 from backend.services import Services
@@ -72,9 +72,10 @@ class Seeding:
                 category=SHOP_CATEGORY,
             )
         )
+        seat = await self._to.merchant.take_seat(OWNER.person_id, SHOP_ID)
         await asyncio.gather(*(self._fund(person, since) for person in CUSTOMERS))
         for _, of_day in groupby(sales, key=lambda sale: sale.event_at.date()):
-            await asyncio.gather(*(self._sell(sale) for sale in of_day))
+            await asyncio.gather(*(self._sell(seat, sale) for sale in of_day))
         _log.info("demo_seeded", sales=len(sales))
 
     async def _person(self, person: DemoPerson) -> datetime:
@@ -157,15 +158,10 @@ class Seeding:
 
     # -- money out ------------------------------------------------------------------------------
 
-    async def _sell(self, sale: Sale) -> None:
+    async def _sell(self, seat: Seat, sale: Sale) -> None:
         order = await self._to.merchant.charge(
-            Charge(
-                order_id=sale.order_id,
-                shop_id=SHOP_ID,
-                owner_id=OWNER.person_id,
-                amount_fen=sale.amount_fen,
-                note=sale.note,
-            )
+            seat,
+            Charge(order_id=sale.order_id, amount_fen=sale.amount_fen, note=sale.note),
         )
         if order.status != OPEN:
             return  # paid by an earlier run, or expired since: then the week is a sale short

@@ -211,7 +211,8 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
 class Merchant(Protocol):
     # shops and seats
     async def open_shop(self, new: OpenShop) -> Shop:
-        """With a first store and terminal. Idempotent. Refuses: IdReused, HasShop, DeviceUnknown."""
+        """With a first store and terminal. Idempotent. Refuses: BadRequest (no such zone),
+        IdReused, HasShop, DeviceUnknown."""
         ...
 
     async def shop(self, shop_id: str) -> Shop:

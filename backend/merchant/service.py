@@ -1,115 +1,196 @@
-"""Shops on PostgreSQL."""
+"""The face of shops, put together; and whose calls they are: permissions are checked here."""
 
-from contextlib import suppress
-
-from backend.clock import Clock
-from backend.db import TX
-from backend.errors import IdReused, NotFound, OutcomeUnknown, Unavailable
-from backend.ledger import Ledger
-from backend.merchant import Charge, Dashboard, HasShop, OpenShop, Shop, ShopFrozen
-from backend.payments import LedgerUnavailable, OpenOrder, Order, Payments
-from backend.risk import Risk
-
-LAST_PAYMENTS = 10
-DAYS = 7
-
-_SHOP = "shop_id, owner_id, name, category, status, created_at"
+from backend.merchant import (
+    Act,
+    AskRefund,
+    Charge,
+    ChargeShown,
+    GiveBack,
+    Invite,
+    Invited,
+    Member,
+    OpenShop,
+    PayStatic,
+    RefundRequest,
+    Seat,
+    Shift,
+    Shop,
+    StaticCode,
+    Store,
+    Terminal,
+)
+from backend.merchant import acts as told
+from backend.merchant.guard import need
+from backend.merchant.parts import Parts
+from backend.merchant.people import People
+from backend.merchant.refunds import Refunds
+from backend.merchant.seats import Seats
+from backend.merchant.shops import Shops
+from backend.merchant.stores import Stores
+from backend.merchant.till import Till
+from backend.payments import Charged, ConfirmRefund, Order, Refund, RefundStarted
+from backend.risk import Approval, Ceremony, ChangeMember
+from backend.shop_roles import Permission, Role
 
 
 class MerchantService:
-    def __init__(self, payments: Payments, ledger: Ledger, risk: Risk, clock: Clock) -> None:
-        self._payments, self._ledger, self._risk, self._clock = payments, ledger, risk, clock
+    def __init__(self, parts: Parts) -> None:
+        self._clock = parts.clock
+        self._seats = Seats(parts.clock)
+        self._stores = Stores(parts.clock)
+        self._shops = Shops(parts)
+        self._till = Till(parts, self._shops, self._stores)
+        self._refunds = Refunds(parts, self._shops)
+        self._people = People(parts, self._shops, self._stores, self._seats)
+
+    # -- shops and seats ------------------------------------------------------------------------
 
     async def open_shop(self, new: OpenShop) -> Shop:
-        await TX.query(
-            "insert into merchant.shop (shop_id, owner_id, name, category, created_at)"
-            " values ($1, $2, $3, $4, $5) on conflict do nothing",
-            new.shop_id,
-            new.owner_id,
-            new.name,
-            new.category,
-            self._clock.now(),
+        return await self._shops.open(new)
+
+    async def shop(self, shop_id: str) -> Shop:
+        return await self._shops.shop(shop_id)
+
+    async def seats(self, person_id: str) -> tuple[Seat, ...]:
+        return await self._seats.all(person_id)
+
+    async def seat(self, person_id: str) -> Seat:
+        return await self._seats.last(person_id)
+
+    async def take_seat(self, person_id: str, shop_id: str) -> Seat:
+        return await self._seats.take(person_id, shop_id)
+
+    async def set_open(self, seat: Seat, is_open: bool) -> Shop:
+        need(seat, Permission.STORES)
+        return await self._shops.set_open(seat, is_open)
+
+    # -- stores and terminals -------------------------------------------------------------------
+
+    async def stores(self, seat: Seat) -> tuple[Store, ...]:
+        return await self._stores.stores(seat)
+
+    async def terminals(self, seat: Seat, store_id: str = "") -> tuple[Terminal, ...]:
+        return await self._stores.terminals(seat, store_id)
+
+    async def open_store(self, seat: Seat, store_id: str, name: str, address: str) -> Store:
+        need(seat, Permission.STORES)
+        return await self._stores.open_store(seat, store_id, name, address)
+
+    async def change_store(self, seat: Seat, store_id: str, name: str, closed: bool) -> Store:
+        need(seat, Permission.STORES)
+        return await self._stores.change_store(seat, store_id, name, closed)
+
+    async def open_terminal(
+        self, seat: Seat, terminal_id: str, store_id: str, name: str
+    ) -> Terminal:
+        need(seat, Permission.STORES)
+        return await self._stores.open_terminal(seat, terminal_id, store_id, name)
+
+    async def change_terminal(
+        self, seat: Seat, terminal_id: str, name: str, closed: bool
+    ) -> Terminal:
+        need(seat, Permission.STORES)
+        return await self._stores.change_terminal(seat, terminal_id, name, closed)
+
+    async def static_code(self, code_id: str) -> StaticCode:
+        return await self._stores.static_code(code_id)
+
+    # -- the till -------------------------------------------------------------------------------
+
+    async def charge(self, seat: Seat, charge: Charge) -> Order:
+        need(seat, Permission.CHARGE)
+        return await self._till.charge(seat, charge)
+
+    async def charge_shown(self, seat: Seat, charge: ChargeShown) -> Charged:
+        need(seat, Permission.CHARGE)
+        return await self._till.charge_shown(seat, charge)
+
+    async def charged(self, seat: Seat, order_id: str) -> Charged:
+        need(seat, Permission.CHARGE)
+        return await self._till.charged(seat, order_id)
+
+    async def reverse(self, seat: Seat, order_id: str, device_secret: str) -> Charged:
+        need(seat, Permission.CHARGE)
+        return await self._till.reverse(seat, order_id, device_secret)
+
+    async def order(self, seat: Seat, order_id: str) -> Order:
+        need(seat, Permission.CHARGE, Permission.ORDERS)
+        return await self._till.order(seat, order_id)
+
+    async def cancel(self, seat: Seat, order_id: str) -> Order:
+        need(seat, Permission.CHARGE)
+        return await self._till.cancel(seat, order_id)
+
+    async def shift(self, seat: Seat) -> Shift:
+        need(seat, Permission.CHARGE)
+        return await self._till.shift(seat)
+
+    # -- paying and refunding -------------------------------------------------------------------
+
+    async def pay_static(self, pay: PayStatic) -> Order:
+        return await self._till.pay_static(pay)
+
+    async def refund(self, seat: Seat, give_back: GiveBack) -> RefundStarted:
+        need(seat, Permission.REFUND)
+        return await self._refunds.refund(seat, give_back)
+
+    async def confirm_refund(
+        self, seat: Seat, refund_id: str, device_secret: str, ceremony_id: str, response_json: bytes
+    ) -> Refund:
+        need(seat, Permission.REFUND)
+        confirm = ConfirmRefund(
+            refund_id=refund_id,
+            shop_id=seat.shop_id,
+            actor_id=seat.person_id,
+            device_secret=device_secret,
+            ceremony_id=ceremony_id,
+            response_json=response_json,
         )
-        shop = await TX.one(
-            Shop,
-            f"select {_SHOP} from merchant.shop where shop_id = $1",  # noqa: S608
-            new.shop_id,
-        )
-        if shop is None:
-            first = await self._shop(new.owner_id)
-            await self._payments.open_till(first.shop_id, first.owner_id)
-            raise HasShop()
-        if (shop.owner_id, shop.name, shop.category) != (new.owner_id, new.name, new.category):
-            raise IdReused()
-        await self._payments.open_till(shop.shop_id, shop.owner_id)
-        return shop
+        return await self._refunds.confirm(confirm)
 
-    async def shop_of(self, owner_id: str) -> Shop | None:
-        return await TX.one(
-            Shop,
-            f"select {_SHOP} from merchant.shop where owner_id = $1",  # noqa: S608
-            owner_id,
-        )
+    async def ask_refund(self, ask: AskRefund) -> RefundRequest:
+        return await self._refunds.ask(ask)
 
-    async def charge(self, charge: Charge) -> Order:
-        shop = await self._shop(charge.owner_id)
-        if shop.shop_id != charge.shop_id:
-            raise NotFound()
-        if shop.status == "frozen" or await self._owner_frozen(shop.owner_id):
-            raise ShopFrozen()
-        # Nothing to do but where opening the shop stopped half-way.
-        await self._payments.open_till(shop.shop_id, shop.owner_id)
-        return await self._payments.open_order(
-            OpenOrder(
-                order_id=charge.order_id,
-                payee_id=shop.shop_id,
-                owner_id=shop.owner_id,
-                payee_name=shop.name,
-                amount_fen=charge.amount_fen,
-                note=charge.note,
-            )
-        )
+    async def decline_refund(self, seat: Seat, request_id: str, answer: str) -> RefundRequest:
+        need(seat, Permission.REFUND)
+        return await self._refunds.decline(seat, request_id, answer)
 
-    async def order(self, owner_id: str, order_id: str) -> Order:
-        shop = await self._shop(owner_id)
-        order = await self._payments.order(order_id)
-        if order.payee_id != shop.shop_id:
-            raise NotFound()
-        return order
+    async def refund_requests(self, seat: Seat) -> tuple[RefundRequest, ...]:
+        need(seat, Permission.REFUND, Permission.ORDERS)
+        return await self._refunds.open_requests(seat)
 
-    async def cancel(self, owner_id: str, order_id: str) -> Order:
-        shop = await self._shop(owner_id)
-        return await self._payments.cancel_order(shop.shop_id, order_id)
+    async def refund_request(self, payer_id: str, payment_id: str) -> RefundRequest | None:
+        return await self._refunds.request(payer_id, payment_id)
 
-    async def dashboard(self, owner_id: str) -> Dashboard:
-        shop = await self._shop(owner_id)
-        days = await self._payments.shop_days(shop.shop_id, DAYS)
-        return Dashboard(
-            shop=shop,
-            today_fen=days[-1].amount_fen,
-            today_count=days[-1].count,
-            yesterday_fen=days[-2].amount_fen,
-            balance_fen=await self._balance(shop.shop_id),
-            days=tuple(day.amount_fen for day in days),
-            last=await self._payments.shop_payments(shop.shop_id, LAST_PAYMENTS),
-        )
+    # -- people ---------------------------------------------------------------------------------
 
-    async def _shop(self, owner_id: str) -> Shop:
-        shop = await self.shop_of(owner_id)
-        if shop is None:
-            raise NotFound()
-        return shop
+    async def members(self, seat: Seat) -> tuple[Member, ...]:
+        need(seat, Permission.STAFF)
+        return await self._people.members(seat)
 
-    async def _owner_frozen(self, owner_id: str) -> bool:
-        """While risk does not answer, a code may be shown: nobody can pay it anyway."""
-        with suppress(Unavailable, OutcomeUnknown):
-            return (await self._risk.freeze_state(owner_id)).frozen
-        return False
+    async def invite(self, seat: Seat, invite: Invite) -> Invited:
+        need(seat, Permission.STAFF)
+        return await self._people.invite(seat, invite)
 
-    async def _balance(self, shop_id: str) -> int:
-        """Refuses: LedgerUnavailable."""
-        try:
-            found = await self._ledger.balances((f"shop:{shop_id}",))
-        except (Unavailable, OutcomeUnknown):
-            raise LedgerUnavailable() from None
-        return found[0].posted_fen if found else 0
+    async def invitation(self, secret: str) -> Invited:
+        return await self._people.invitation(secret)
+
+    async def begin_joining(self, person_id: str, secret: str) -> Ceremony:
+        return await self._people.begin_joining(person_id, secret)
+
+    async def join(self, approval: Approval, secret: str) -> Seat:
+        return await self._people.join(approval, secret)
+
+    async def change_member(
+        self, seat: Seat, member_id: str, role: Role | None, store_id: str, device_secret: str
+    ) -> None:
+        need(seat, Permission.STAFF)
+        change = ChangeMember(seat.shop_id, member_id, seat.person_id, device_secret, role)
+        await self._people.change(seat, change, store_id)
+
+    async def acts(self, seat: Seat, before: int, limit: int) -> tuple[Act, ...]:
+        need(seat, Permission.STAFF)
+        return await told.page(seat.shop_id, before, limit)
+
+    async def record(self, seat: Seat, kind: str, ref: str) -> None:
+        await told.tell(seat.shop_id, seat.person_id, kind, ref, self._clock.now())

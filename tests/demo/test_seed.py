@@ -54,9 +54,9 @@ async def test_the_week_is_lived_once(demo: Settings, product: Services) -> None
 async def _check_week(product: Services) -> None:
     sales = week((await product.identity.person(CONSUMER.person_id)).created_at)
     total = sum(sale.amount_fen for sale in sales)
-    dashboard = await product.merchant.dashboard(OWNER.person_id)
-    assert sum(dashboard.days) == total
-    assert all(dashboard.days)
+    days = [day.amount_fen for day in await product.payments.shop_days(SHOP_ID, 7)]
+    assert sum(days) == total
+    assert all(days)
     bills = await product.bills.page(CONSUMER.person_id, "", 50)
     spent = [bill for bill in bills.bills if bill.direction == "out"]
     assert len(spent) == len([sale for sale in sales if sale.customer is CONSUMER])
@@ -85,7 +85,8 @@ async def test_one_tap_enters_and_pays_at_once(demo: Settings, product: Services
     session = await product.identity.session(entered.opened.token)
     assert session.person_id == CONSUMER.person_id
     order = await product.merchant.charge(
-        Charge(order_id=ids.new("ord"), shop_id=SHOP_ID, owner_id=OWNER.person_id, amount_fen=23_00)
+        await product.merchant.seat(OWNER.person_id),
+        Charge(order_id=ids.new("ord"), amount_fen=23_00),
     )
     started = await product.payments.start(
         StartPayment(
@@ -104,9 +105,8 @@ async def test_the_shop_is_entered_too_and_nobody_else(demo: Settings, product: 
         await demo_sign_in(product, demo, "consumer", "Firefox")  # nobody is there yet
     await seed(demo)
     entered = await demo_sign_in(product, demo, "shop", "Firefox")
-    shop = await product.merchant.shop_of(entered.opened.session.person_id)
-    assert shop is not None
-    assert shop.shop_id == SHOP_ID
+    seat = await product.merchant.seat(entered.opened.session.person_id)
+    assert seat.shop_id == SHOP_ID
     with pytest.raises(NotFound):
         await demo_sign_in(product, demo, "guest-1", "Firefox")
     outside = msgspec.structs.replace(demo, demo=False)

@@ -1,12 +1,29 @@
 """The small world, and a look at the books at the end of every test."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
+import msgspec
 import pytest
 
 from backend.db import LEDGER
+from backend.merchant.parts import Parts
 from backend.settings import Settings
 from tests.world import World, open_world
+
+
+def parts_of(world: World, **other: Any) -> Parts:
+    """What the world's shops are made of, with parts replaced."""
+    services = world.services
+    found = Parts(
+        payments=services.payments,
+        risk=services.risk,
+        identity=services.identity,
+        events=services.events,
+        sales=services.sales,
+        clock=world.clock,
+    )
+    return msgspec.structs.replace(found, **other)
 
 
 @pytest.fixture

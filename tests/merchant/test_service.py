@@ -1,7 +1,6 @@
-"""A shop, its till and its dashboard."""
+"""Opening a shop, and its till."""
 
 import asyncio
-from datetime import datetime, timedelta
 from typing import cast
 
 import msgspec
@@ -10,12 +9,10 @@ import pytest
 from backend import ids
 from backend.db import TX
 from backend.errors import IdReused, NotFound
-from backend.ledger import Ledger
-from backend.merchant import Charge, HasShop, OpenShop, Shop, ShopFrozen
+from backend.merchant import Charge, HasShop, NoShop, OpenShop, ShopFrozen
 from backend.merchant.service import MerchantService
-from backend.payments import LedgerUnavailable, Order, OrderCancelled, Payments
-from backend.payments.rules import SHANGHAI
-from backend.risk import Risk
+from backend.payments import Order, OrderCancelled, Payments
+from tests.merchant.conftest import parts_of
 from tests.world import Crash, Line, World
 
 
@@ -23,13 +20,8 @@ def opening(owner_id: str, name: str = "老王面馆") -> OpenShop:
     return OpenShop(shop_id=ids.new("mch"), owner_id=owner_id, name=name, category="food")
 
 
-def charging(shop: Shop, amount_fen: int = 23_00) -> Charge:
-    return Charge(
-        order_id=ids.new("ord"),
-        shop_id=shop.shop_id,
-        owner_id=shop.owner_id,
-        amount_fen=amount_fen,
-    )
+def charging(amount_fen: int = 23_00) -> Charge:
+    return Charge(order_id=ids.new("ord"), amount_fen=amount_fen)
 
 
 async def test_a_shop_is_opened_once(world: World) -> None:
@@ -37,7 +29,7 @@ async def test_a_shop_is_opened_once(world: World) -> None:
     new = opening(owner.person_id)
     shops = await asyncio.gather(*(world.services.merchant.open_shop(new) for _ in range(5)))
     assert len(set(shops)) == 1
-    assert await world.services.merchant.shop_of(owner.person_id) == shops[0]
+    assert await world.services.merchant.shop(new.shop_id) == shops[0]
     assert await world.balance(f"shop:{new.shop_id}") == 0
     with pytest.raises(IdReused):
         await world.services.merchant.open_shop(msgspec.structs.replace(new, name="其他"))
@@ -60,37 +52,32 @@ async def test_a_shop_whose_opening_crashed_heals(world: World, next_step: str) 
     new = opening(owner.person_id)
     line = Line(world.services.payments)
     line.crash_before = {"open_till"}
-    crashing = MerchantService(
-        cast(Payments, line), cast(Ledger, world.ledger), cast(Risk, world.risk), world.clock
-    )
+    crashing = MerchantService(parts_of(world, payments=cast(Payments, line)))
     with pytest.raises(Crash):
         await crashing.open_shop(new)
     account = f"shop:{new.shop_id}"
     assert await world.books.balances((account,)) == ()
     merchant = world.services.merchant
-    shop = await merchant.shop_of(owner.person_id)
-    assert shop is not None
     if next_step == "the same form":
         await merchant.open_shop(new)
     elif next_step == "another form":
         with pytest.raises(HasShop):
             await merchant.open_shop(opening(owner.person_id))
     else:
-        await merchant.charge(charging(shop))
+        await merchant.charge(await merchant.seat(owner.person_id), charging())
     assert await world.balance(account) == 0
 
 
-async def test_who_has_no_shop_has_nothing_to_see(world: World) -> None:
-    person_id = ids.new("usr")
-    merchant = world.services.merchant
-    assert await merchant.shop_of(person_id) is None
-    for call in (
-        merchant.dashboard(person_id),
-        merchant.order(person_id, ids.new("ord")),
-        merchant.cancel(person_id, ids.new("ord")),
-    ):
-        with pytest.raises(NotFound):
-            await call
+async def test_who_has_no_shop_has_no_seat(world: World) -> None:
+    person_id, merchant = ids.new("usr"), world.services.merchant
+    assert await merchant.seats(person_id) == ()
+    with pytest.raises(NoShop):
+        await merchant.seat(person_id)
+    with pytest.raises(NotFound):
+        await merchant.shop(ids.new("mch"))
+    shop = await world.shop(await world.person())
+    with pytest.raises(NotFound):
+        await merchant.take_seat(person_id, shop.shop_id)
 
 
 async def test_what_belongs_to_another_shop_is_not_found(world: World) -> None:
@@ -98,32 +85,31 @@ async def test_what_belongs_to_another_shop_is_not_found(world: World) -> None:
     shop, others = await world.shop(mine), await world.shop(other)
     order = await world.order(shop)
     merchant = world.services.merchant
-    assert await merchant.order(mine.person_id, order.order_id) == order
+    seat, foreign = await world.seat(shop), await world.seat(others)
+    assert await merchant.order(seat, order.order_id) == order
     for call in (
-        merchant.order(other.person_id, order.order_id),
-        merchant.cancel(other.person_id, order.order_id),
-        merchant.charge(msgspec.structs.replace(charging(shop), owner_id=other.person_id)),
-        merchant.charge(msgspec.structs.replace(charging(others), owner_id=mine.person_id)),
+        merchant.order(foreign, order.order_id),
+        merchant.cancel(foreign, order.order_id),
     ):
         with pytest.raises(NotFound):
             await call
-    assert (await merchant.order(mine.person_id, order.order_id)).status == "open"
+    assert (await merchant.order(seat, order.order_id)).status == "open"
 
 
 async def test_a_charge_is_made_once_and_can_be_taken_back(world: World) -> None:
     owner = await world.person()
     shop = await world.shop(owner)
-    charge = charging(shop)
+    charge, seat = charging(), await world.seat(shop)
     merchant = world.services.merchant
-    orders: list[Order] = await asyncio.gather(*(merchant.charge(charge) for _ in range(5)))
+    orders: list[Order] = await asyncio.gather(*(merchant.charge(seat, charge) for _ in range(5)))
     assert len(set(orders)) == 1
     assert (orders[0].payee_name, orders[0].amount_fen) == (shop.name, 23_00)
     with pytest.raises(IdReused):
-        await merchant.charge(msgspec.structs.replace(charge, amount_fen=24_00))
-    assert (await merchant.cancel(owner.person_id, charge.order_id)).status == "cancelled"
+        await merchant.charge(seat, msgspec.structs.replace(charge, amount_fen=24_00))
+    assert (await merchant.cancel(seat, charge.order_id)).status == "cancelled"
     payer = await world.person(100_00)
-    again = await merchant.charge(charging(shop))
-    await merchant.cancel(owner.person_id, again.order_id)
+    again = await merchant.charge(seat, charging())
+    await merchant.cancel(seat, again.order_id)
     with pytest.raises(OrderCancelled):
         await world.services.payments.start(world.paying(payer, again))
 
@@ -133,56 +119,20 @@ async def test_a_frozen_shop_makes_no_codes(world: World) -> None:
     shop = await world.shop(owner)
     await world.services.payments.freeze(owner.person_id, owner.device_secret)
     with pytest.raises(ShopFrozen):
-        await world.services.merchant.charge(charging(shop))
+        await world.order(shop)
 
 
 async def test_a_shop_frozen_by_us_makes_no_codes(world: World) -> None:
     shop = await world.shop(await world.person())
     await TX.query("update merchant.shop set status = 'frozen'")
     with pytest.raises(ShopFrozen):
-        await world.services.merchant.charge(charging(shop))
+        await world.order(shop)
 
 
 async def test_codes_are_made_while_risk_is_away(world: World) -> None:
     shop = await world.shop(await world.person())
     world.risk.down = True
-    assert (await world.services.merchant.charge(charging(shop))).status == "open"
-
-
-async def test_the_dashboard_of_a_new_shop(world: World) -> None:
-    owner = await world.person()
-    shop = await world.shop(owner)
-    board = await world.services.merchant.dashboard(owner.person_id)
-    assert (board.shop, board.today_fen, board.today_count, board.balance_fen) == (shop, 0, 0, 0)
-    assert (board.days, board.last) == ((0,) * 7, ())
-    world.ledger.down = True
-    with pytest.raises(LedgerUnavailable):
-        await world.services.merchant.dashboard(owner.person_id)
-
-
-async def test_the_dashboard_counts_by_days_of_shanghai(world: World) -> None:
-    payer, owner = await world.person(1_000_00), await world.person()
-    shop = await world.shop(owner)
-    midnight = _next_midnight(world.clock.now())
-
-    async def pay_at(at: datetime, amount_fen: int) -> str:
-        world.clock.at = at
-        order = await world.order(shop, amount_fen)
-        started = await world.services.payments.start(world.paying(payer, order))
-        return started.payment.payment_id
-
-    paid = [
-        await pay_at(midnight - timedelta(days=6, seconds=1), 1),  # out of the week
-        await pay_at(midnight - timedelta(days=6), 10),
-        await pay_at(midnight - timedelta(seconds=1), 1_00),
-        await pay_at(midnight, 10_00),
-        await pay_at(midnight + timedelta(hours=1), 20_00),
-    ]
-    board = await world.services.merchant.dashboard(owner.person_id)
-    assert (board.today_fen, board.today_count, board.yesterday_fen) == (30_00, 2, 1_00)
-    assert board.days == (10, 0, 0, 0, 0, 1_00, 30_00)
-    assert board.balance_fen == 31_11
-    assert [payment.payment_id for payment in board.last] == paid[::-1]
+    assert (await world.order(shop)).status == "open"
 
 
 async def test_an_hour_of_rush_adds_up(world: World) -> None:
@@ -197,13 +147,7 @@ async def test_an_hour_of_rush_adds_up(world: World) -> None:
             for n, order in enumerate(orders)
         )
     )
-    board = await world.services.merchant.dashboard(owner.person_id)
     total = sum(order.amount_fen for order in orders)
-    assert (board.today_fen, board.today_count, board.balance_fen) == (total, 24, total)
-    assert len(board.last) == 10
-
-
-def _next_midnight(now: datetime) -> datetime:
-    """At least a week ahead, so that every payment lies in the future of the set-up."""
-    day = now.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
-    return day + timedelta(days=9)
+    assert await world.balance(f"shop:{shop.shop_id}") == total
+    [today] = await world.services.payments.shop_days(shop.shop_id, 1)
+    assert (today.amount_fen, today.count) == (total, 24)

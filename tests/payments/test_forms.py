@@ -48,8 +48,8 @@ async def test_history_happens_when_it_says(databases: Settings) -> None:
         assert bill.event_at == three_days_ago
         [entry] = await world.services.ledger.statement(f"shop:{order.payee_id}", 0, 10)
         assert abs(entry.event_at - three_days_ago) < timedelta(milliseconds=1)
-        board = await world.services.merchant.dashboard(owner.person_id)
-        assert board.days == (0, 0, 0, 23_00, 0, 0, 0)
+        days = await world.services.payments.shop_days(order.payee_id, 7)
+        assert [day.amount_fen for day in days] == [0, 0, 0, 23_00, 0, 0, 0]
         tomorrow = world.clock.now() + timedelta(days=1)
         again = world.paying(payer, order, event_at=tomorrow)
         with pytest.raises(Exception, match="bad_request"):
