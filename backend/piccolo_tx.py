@@ -14,6 +14,7 @@ APP_REGISTRY = AppRegistry(
             "ledger",
             "identity",
             "bills",
+            "sales",
             "events",
             "payments",
             "banking",

@@ -120,4 +120,5 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
                 clock=parts.clock,
             )
         ),
+        sales=parts.sales,
     )

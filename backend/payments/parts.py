@@ -13,6 +13,7 @@ from backend.identity import Identity
 from backend.ledger import Balance, Ledger
 from backend.payments import LedgerUnavailable, RiskUnavailable
 from backend.risk import Risk
+from backend.sales import Sales
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity
     bills: Bills
     events: Events
+    sales: Sales
     clock: Clock
     history: bool = False
 

@@ -38,7 +38,8 @@ class Sale(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SaleFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """since ≤ created_at < until. "" and None: any. text: order number, note or payer name."""
+    """since ≤ created_at < until. "" and None: any. text: a whole number of an order, payment or
+    refund, the end of an order's (6 characters or more), or a part of note or payer name."""
 
     shop_id: str
     since: datetime
@@ -60,9 +61,11 @@ class SalePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SaleSum(msgspec.Struct, frozen=True, kw_only=True):
-    """refused: tries of payers that failed; the success rate is count / (count + refused)."""
+    """refused: tries of payers that failed; the success rate is count / (count + refused).
+    rows: found by a filter, of any status; 0 where the sum is not of a filter."""
 
     at: datetime  # the beginning of the hour or day
+    rows: int = 0
     amount_fen: int = 0
     count: int = 0
     fee_fen: int = 0
@@ -83,7 +86,9 @@ class SavedView(msgspec.Struct, frozen=True, kw_only=True):
 class Sales(Protocol):
     async def record(self, sales: tuple[Sale, ...]) -> None:
         """Insert or move on, inside the caller's transaction. An order's sums count once it is
-        "paid", a refund's once it has "succeeded", both in the hour of ended_at."""
+        "paid", a refund's once it has "succeeded", both in the hour of ended_at. What is final
+        stays as it is; a refund that succeeds raises its order's refunded_fen by itself, so that
+        refunded_fen and tries of a given Sale don't matter."""
         ...
 
     async def refused(self, order_id: str) -> None:
@@ -93,7 +98,9 @@ class Sales(Protocol):
     async def page(
         self, wanted: SaleFilter, cursor: str, limit: Annotated[int, msgspec.Meta(ge=1, le=100)]
     ) -> SalePage:
-        """Newest first. Refuses: BadRequest (a foreign cursor)."""
+        """Newest first. A page looks at a bounded number of rows, so it may hold few or none and
+        still have a next_cursor: the search goes on there. Refuses: BadRequest (a foreign cursor,
+        an unknown kind or status)."""
         ...
 
     async def sale(self, shop_id: str, sale_id: str) -> Sale:
@@ -115,7 +122,15 @@ class Sales(Protocol):
     async def hours(
         self, shop_id: str, since: datetime, until: datetime, store_id: str = ""
     ) -> tuple[SaleSum, ...]:
-        """One sum per hour with sales, oldest first; from sums, not from rows."""
+        """One sum per hour with sales, oldest first; from sums, not from rows. Hours are counted
+        from since, so those of a zone with a half-hour are right too. Refuses: BadRequest (since is
+        not at a quarter of an hour)."""
+        ...
+
+    async def between(
+        self, shop_id: str, since: datetime, until: datetime, store_id: str = ""
+    ) -> SaleSum:
+        """Exact to the moment, whatever the moments; `refused` to the quarter of an hour."""
         ...
 
     async def views(self, shop_id: str, person_id: str) -> tuple[SavedView, ...]: ...
