@@ -12,7 +12,9 @@ DEVICE = "__Host-device"  # the device's secret: proves the bound device, signs 
 CSRF = "__Host-csrf"  # of visitors without a session
 LANGUAGE = "__Host-lang"
 AMOUNTS = "__Host-amounts"  # set while amounts on the home page are hidden
+TILL = "__Host-till"  # which terminal this browser stands at
 ENROLMENT = "__Host-enrolment"  # which sign-up this browser is in the middle of
+NEXT = "__Host-next"  # where a visitor who opens a wallet wanted to go
 
 DEVICE_LIFE = timedelta(days=400)  # the longest that browsers keep
 LANGUAGE_LIFE = timedelta(days=400)
@@ -40,8 +42,16 @@ def amounts_hidden() -> Cookie:
     return _cookie(AMOUNTS, "hidden", LANGUAGE_LIFE)
 
 
+def till(terminal_id: str) -> Cookie:
+    return _cookie(TILL, terminal_id, DEVICE_LIFE)
+
+
 def enrolment(enrolment_id: str) -> Cookie:
     return _cookie(ENROLMENT, enrolment_id, ENROLMENT_LIFE)
+
+
+def wanted(path: str) -> Cookie:
+    return _cookie(NEXT, path, ENROLMENT_LIFE)
 
 
 def gone(name: str) -> Cookie:
