@@ -219,6 +219,10 @@ class Merchant(Protocol):
         """As anybody may see it. Refuses: NotFound."""
         ...
 
+    async def all_shops(self, after: str, limit: int) -> tuple[Shop, ...]:
+        """For settlement, no face asks: by id, those after that one."""
+        ...
+
     async def seats(self, person_id: str) -> tuple[Seat, ...]:
         """Of every shop the person belongs to; the one sat in last comes first."""
         ...
@@ -264,6 +268,10 @@ class Merchant(Protocol):
 
     async def static_code(self, code_id: str) -> StaticCode:
         """By its id or its 8 digits, for anybody. Refuses: NotFound."""
+        ...
+
+    async def store_name(self, store_id: str) -> str:
+        """For whoever pays there; "" where there is no such store."""
         ...
 
     # the till: permission CHARGE
@@ -377,7 +385,7 @@ class ShopClosed(DomainError, code="shop_closed"):
 
 
 class PermissionMissing(DomainError, code="permission_missing"):
-    """params: permission, role."""
+    """params: permission, role; holders (the permission again: pages name the roles that have it)."""
 
 
 class RefundAsked(DomainError, code="refund_asked"):

@@ -51,6 +51,9 @@ class MerchantService:
     async def shop(self, shop_id: str) -> Shop:
         return await self._shops.shop(shop_id)
 
+    async def all_shops(self, after: str, limit: int) -> tuple[Shop, ...]:
+        return await self._shops.all(after, limit)
+
     async def seats(self, person_id: str) -> tuple[Seat, ...]:
         return await self._seats.all(person_id)
 
@@ -94,6 +97,9 @@ class MerchantService:
 
     async def static_code(self, code_id: str) -> StaticCode:
         return await self._stores.static_code(code_id)
+
+    async def store_name(self, store_id: str) -> str:
+        return await self._stores.name_of(store_id)
 
     # -- the till -------------------------------------------------------------------------------
 

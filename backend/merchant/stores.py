@@ -151,6 +151,10 @@ class Stores:
             raise NotFound()
         return found
 
+    async def name_of(self, store_id: str) -> str:
+        store = await _find_store(store_id) if store_id else None
+        return store.name if store else ""
+
     async def till(self, seat: Seat, terminal_id: str) -> Terminal | None:
         """The terminal that a cashier stands at, None where none was named. Refuses: NotFound,
         ShopClosed."""
