@@ -27,6 +27,8 @@ VENDORED = {
     "htmx.min.js": PACKAGES / "htmx.org/dist/htmx.min.js",
     "hx-sse.min.js": PACKAGES / "htmx.org/dist/ext/hx-sse.min.js",
     "hx-csp.min.js": PACKAGES / "htmx.org/dist/ext/hx-csp.min.js",
+    "uplot.min.js": PACKAGES / "uplot/dist/uPlot.iife.min.js",
+    "uplot.min.css": PACKAGES / "uplot/dist/uPlot.min.css",
     "zxing-reader.js": PACKAGES / "zxing-wasm/dist/iife/reader/index.js",
     "zxing-reader.wasm": PACKAGES / "zxing-wasm/dist/reader/zxing_reader.wasm",
 }
