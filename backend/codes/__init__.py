@@ -16,10 +16,11 @@ ADDRESSES = {"p": "stc", "o": "ord", "u": "rcv", "r": "red", "l": "sgn"}
 class Scanned(msgspec.Struct, frozen=True, kw_only=True):
     """What a scanner read, classified.
 
-    kind: "static", "order", "personal", "packet", "sign_in" (ref is the id); "pay_code" (somebody's
-    payment code: only tills read those); "card" (a bank card's or other digits); "wallet" (foreign:
-    name says whose); "emv" (a sound EMVCo code of somebody else); "broken" (an EMVCo code that is
-    damaged; name is the reason's machine word); "address" (an unknown web address); "unknown".
+    kind: "static", "order", "personal", "packet", "sign_in" (ref is the id; of a static code also
+    its 8 digits), "invitation" (ref is the secret); "pay_code" (somebody's payment code: only tills
+    read those); "card" (a bank card's or other digits); "wallet" (foreign: name says whose); "emv"
+    (a sound EMVCo code of somebody else, name is theirs); "broken" (an EMVCo code that is damaged;
+    name is the reason's machine word); "address" (an unknown web address); "unknown".
     """
 
     kind: str
