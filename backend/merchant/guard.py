@@ -8,7 +8,8 @@ from backend.shop_roles import Permission
 def need(seat: Seat, *any_of: Permission) -> None:
     """Refuses: PermissionMissing, which names the first, unless the seat has one of them."""
     if not seat.permissions.intersection(any_of):
-        raise PermissionMissing(permission=any_of[0].value, role=seat.role.value)
+        missing = any_of[0].value
+        raise PermissionMissing(permission=missing, role=seat.role.value, holders=missing)
 
 
 def need_store(seat: Seat, store_id: str) -> None:

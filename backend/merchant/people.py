@@ -37,6 +37,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     invitation_id: str
     shop_id: str
     store_id: str
+    person_id: str  # who began to join with it last, "" for nobody
 
 
 class People:
@@ -130,7 +131,7 @@ class People:
             try:
                 joined = await self._risk.join_shop(approval, secret)
             except (AlreadyMember, InvitationInvalid):
-                if not await self._heal_joining(kept.shop_id, approval.person_id):
+                if not await self._joined_already(kept, approval.person_id):
                     raise
                 return await self._seats.take(approval.person_id, kept.shop_id)
         if joined.shop_id != kept.shop_id:
@@ -167,14 +168,16 @@ class People:
                     await _leave(change.shop_id, change.member_id, self._clock.now())
                     raise
 
-    async def _heal_joining(self, shop_id: str, person_id: str) -> bool:
-        """Whether they had joined there, and a call stopped before it was written here."""
-        known = await self._risk.members(shop_id)
+    async def _joined_already(self, kept: _Kept, person_id: str) -> bool:
+        """Whether the call is a repeated one, or one that stopped before it was written here."""
+        known = await self._risk.members(kept.shop_id)
         mine = [member for member in known if member.person_id == person_id]
-        if not mine or await _member(shop_id, person_id) is not None:
+        if not mine:
             return False
-        await self._write(mine[0], await _asked_store(shop_id, person_id))
-        return True
+        if await _member(kept.shop_id, person_id) is None:
+            await self._write(mine[0], kept.store_id)
+            return True
+        return kept.person_id == person_id
 
     async def _heal(
         self, shop_id: str, ours: tuple[Member, ...], known: tuple[ShopMember, ...]
@@ -267,7 +270,8 @@ async def _kept(secret: str) -> _Kept:
     """Refuses: InvitationInvalid."""
     kept = await TX.one(
         _Kept,
-        "select invitation_id, shop_id, store_id from merchant.invitation where secret_hash = $1",
+        "select invitation_id, shop_id, store_id, person_id from merchant.invitation"
+        " where secret_hash = $1",
         _hash(secret),
     )
     if kept is None:

@@ -48,6 +48,16 @@ class Shops:
             raise NotFound()
         return shop
 
+    async def all(self, after: str, limit: int) -> tuple[Shop, ...]:
+        found = await TX.query_as(
+            Shop,
+            f"select {_SHOP} from merchant.shop where shop_id > $1 "  # noqa: S608
+            "order by shop_id limit $2",
+            after,
+            limit,
+        )
+        return tuple(found)
+
     async def set_open(self, seat: Seat, is_open: bool) -> Shop:
         """Refuses: ShopFrozen: only who froze it may open it."""
         async with TX.transaction():
