@@ -11,6 +11,7 @@ from backend.verdict import SignedVerdict
 
 MAX_PAGE = 100
 MAX_ACCOUNTS = 500
+MAX_LOOKUP = 1000  # postings
 
 
 class NewAccount(msgspec.Struct, frozen=True, array_like=True):
@@ -107,6 +108,14 @@ class Ledger(Protocol):
         limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)],
     ) -> tuple[Entry, ...]:
         """Newest first, entries with entry_seq < before_seq (0 = from the newest)."""
+        ...
+
+    async def balances_after(
+        self,
+        account_id: str,
+        journal_seqs: Annotated[tuple[int, ...], msgspec.Meta(max_length=MAX_LOOKUP)],
+    ) -> tuple[tuple[int, int], ...]:
+        """(journal_seq, posted fen after it) of those that touched the account, in any order."""
         ...
 
     async def set_frozen(self, account_ids: tuple[str, ...], frozen: bool) -> None:

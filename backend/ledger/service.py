@@ -19,6 +19,7 @@ from backend.ledger import (
     Post,
     Posted,
     accounts,
+    after,
     deadlines,
     statement,
 )
@@ -80,6 +81,11 @@ class LedgerService:
 
     async def statement(self, account_id: str, before_seq: int, limit: int) -> tuple[Entry, ...]:
         return await statement.statement(account_id, before_seq, limit)
+
+    async def balances_after(
+        self, account_id: str, journal_seqs: tuple[int, ...]
+    ) -> tuple[tuple[int, int], ...]:
+        return await after.balances_after(account_id, journal_seqs)
 
     async def set_frozen(self, account_ids: tuple[str, ...], frozen: bool) -> None:
         for account_id in account_ids:

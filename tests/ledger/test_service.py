@@ -190,6 +190,27 @@ async def test_balance_at_any_past_moment(
     assert await ledger.balance_at("person:nobody", moments[0][0]) == 0
 
 
+async def test_the_balance_after_given_postings(
+    ledger: Ledger, person: Person, authority: Authority
+) -> None:
+    shop, other = await person(), await person()
+    after: dict[int, int] = {}
+    for number in range(1, 61):
+        payee = shop if number % 3 == 0 else other
+        both = (Transfer(BANK, payee, 10 * number), Transfer(payee, BANK, number))
+        posted = await ledger.post(authority.post(Posting(new("pay"), "pay", both)))
+        if payee == shop:
+            after[posted.journal_seq] = sum(9 * n for n in range(3, number + 1, 3))
+    seqs = tuple(after)
+    assert dict(await ledger.balances_after(shop, seqs)) == after
+    assert dict(await ledger.balances_after(shop, (seqs[4],))) == {seqs[4]: after[seqs[4]]}
+    ends = (seqs[-1], seqs[0])  # far apart: found one by one
+    assert dict(await ledger.balances_after(shop, ends)) == {seq: after[seq] for seq in ends}
+    assert await ledger.balances_after(shop, (seqs[0] - 1, seqs[-1] + 1000)) == ()
+    assert await ledger.balances_after("shop:nobody", seqs) == ()
+    assert await ledger.balances_after(shop, ()) == ()
+
+
 async def test_the_head_names_the_last_posting(ledger: Ledger, person: Person) -> None:
     before = await ledger.head()
     assert before.journal_seq == 0
