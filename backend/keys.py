@@ -52,6 +52,11 @@ class FileSigner:
         return self._key.sign(message)
 
 
+def secret_key(folder: Path, name: str) -> bytes:
+    """32 bytes for a keyed hash, in a file like a signer's. Refuses nothing; KeyFileError."""
+    return _seed(folder / f"{name}.key")
+
+
 class KeyFileError(Exception):
     """A private key file that others may read, or that is no key."""
 

@@ -5,10 +5,25 @@ from typing import Annotated, Protocol
 
 import msgspec
 
-from backend.ids import Id
 from backend.intent import Intent
 from backend.risk.refusals import *  # noqa: F403 — the refusals are part of the face
-from backend.risk.shapes_shop import *  # noqa: F403 — so are these
+from backend.risk.shapes import *  # noqa: F403 — so are these
+from backend.risk.shapes import (
+    Approval,
+    BeginRegistration,
+    Ceremony,
+    CheckCode,
+    Device,
+    DeviceGrant,
+    Enrolled,
+    EnrolmentStarted,
+    FinishRegistration,
+    FinishSignIn,
+    PhoneProven,
+    SignedIn,
+    StartEnrolment,
+)
+from backend.risk.shapes_shop import *  # noqa: F403 — and these
 from backend.risk.shapes_shop import (
     AuthorizeRefund,
     ChangeMember,
@@ -25,122 +40,6 @@ from backend.risk.shapes_shop import (
 )
 from backend.verdict import SignedVerdict
 
-Phone = Annotated[str, msgspec.Meta(pattern=r"^\+[1-9]\d{6,14}$")]
-"""E.164, for example +8613800138000."""
-
-SmsCode = Annotated[str, msgspec.Meta(pattern=r"^\d{6}$")]
-Secret = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
-"""256 random bits, unpadded base64url. Kept as a hash."""
-
-CredentialJson = Annotated[bytes, msgspec.Meta(max_length=16_384)]
-"""What the browser's `credential.toJSON()` gave, as UTF-8 JSON."""
-
-Label = Annotated[str, msgspec.Meta(max_length=64)]
-
-
-class StartEnrolment(msgspec.Struct, frozen=True, array_like=True):
-    enrolment_id: Id
-    phone: Phone
-    address: str  # the asker's network address, for limits
-    language: str = "zh-CN"
-
-
-class EnrolmentStarted(msgspec.Struct, frozen=True, array_like=True):
-    """The same for known and unknown numbers."""
-
-    resend_at: datetime
-    expires_at: datetime
-
-
-class CheckCode(msgspec.Struct, frozen=True, array_like=True):
-    enrolment_id: Id
-    code: SmsCode
-
-
-class PhoneProven(msgspec.Struct, frozen=True, array_like=True):
-    """has_wallet: this number's wallet exists; its owner signs in with a passkey instead."""
-
-    phone: str
-    has_wallet: bool
-
-
-class BeginRegistration(msgspec.Struct, frozen=True, array_like=True):
-    """With an enrolment (first device) or a grant from an older device (further ones)."""
-
-    person_id: Id
-    display_name: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
-    enrolment_id: str = ""
-    grant: str = ""
-
-
-class Ceremony(msgspec.Struct, frozen=True, array_like=True):
-    """options_json: for `PublicKeyCredential.parse…OptionsFromJSON`. Single use, 2 minutes."""
-
-    ceremony_id: str
-    options_json: bytes
-    expires_at: datetime
-
-
-class FinishRegistration(msgspec.Struct, frozen=True, array_like=True):
-    ceremony_id: str
-    response_json: CredentialJson
-    device_label: Label
-    address: str = ""
-
-
-class Enrolled(msgspec.Struct, frozen=True, array_like=True):
-    """device_secret goes to the device and nowhere else. phone comes from here because no one else
-    may say which number was proven."""
-
-    person_id: str
-    device_id: str
-    device_secret: str
-    synced: bool  # backup eligible: level B
-    phone: str = ""
-
-
-class FinishSignIn(msgspec.Struct, frozen=True, array_like=True):
-    """device_secret: of a device known already, or "" on a new one, which is then bound."""
-
-    ceremony_id: str
-    response_json: CredentialJson
-    device_label: Label
-    device_secret: str = ""
-    address: str = ""
-
-
-class SignedIn(msgspec.Struct, frozen=True, array_like=True):
-    person_id: str
-    device_id: str
-    device_secret: str  # empty when the device was known
-    new_device: bool
-    phone: str = ""  # so that a wallet whose opening stopped half-way can be completed
-
-
-class Device(msgspec.Struct, frozen=True, array_like=True):
-    device_id: str
-    label: str
-    passkey: bool
-    synced: bool
-    created_at: datetime
-    last_used_at: datetime
-    trusted_at: datetime  # until then the limits of a new device apply
-
-
-class Approval(msgspec.Struct, frozen=True, array_like=True):
-    """A finished assertion ceremony of the person, for a change of security settings."""
-
-    person_id: str
-    ceremony_id: str
-    response_json: CredentialJson
-
-
-class DeviceGrant(msgspec.Struct, frozen=True, array_like=True):
-    """A one-time secret with which a new device may register a passkey, for 5 minutes."""
-
-    grant: str
-    expires_at: datetime
-
 
 class Prepare(msgspec.Struct, frozen=True, array_like=True):
     intent: Intent
@@ -151,8 +50,10 @@ class Prepare(msgspec.Struct, frozen=True, array_like=True):
 class Requirement(msgspec.Struct, frozen=True, array_like=True):
     """What the intent takes: "none" (level C or D), "passkey", "wait" (until `wait_until`).
 
-    `ceremony` is set for "passkey" from `prepare`, never from `assess`.
-    Reasons for "passkey": over_free_each, over_free_day, over_free_count, new_device;
+    `ceremony` is set for "passkey" from `prepare`, never from `assess`; nor for a payment code that
+    a till prepares without the payer's device_secret: the payer's own `prepare` opens it.
+    Reasons for "passkey": over_free_each, over_free_day, over_free_count, over_static_day,
+    new_device, digits_revealed; of a refund: refund_over_free, new_device;
     for "wait": known_payees_only, new_device_day, thawing.
     """
 
@@ -165,7 +66,11 @@ class Requirement(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Assess(msgspec.Struct, frozen=True, array_like=True):
-    """The facts of an intent that is not made yet. kind: "pay" (a shop) or "transfer" (a person)."""
+    """The facts of an intent that is not made yet.
+
+    kind: "pay" (to a shop) or "transfer" (to a person). code: as of an intent; for "shown" the
+    answer does not know whether the digits were shown or the code was issued ahead.
+    """
 
     payer_id: str
     payee_id: str
@@ -316,7 +221,7 @@ class Risk(Protocol):
     async def prepare(self, prepare: Prepare) -> Requirement:
         """Store the intent and say what it takes; the same intent again opens a new ceremony.
         Refuses: IntentInvalid, IntentExpired, IdReused, DeviceUnknown, PayerFrozen, PayeeFrozen,
-        LimitExceeded, NeedsPasskey."""
+        LimitExceeded, NeedsPasskey, PasskeyRequired (a code issued ahead)."""
         ...
 
     async def authorize(self, authorize: Authorize) -> SignedVerdict:

@@ -18,8 +18,13 @@ from backend.risk.passkeys import parse_assertion, verify_assertion
 from backend.risk.registry import Owned
 
 ADD_DEVICE, UNFREEZE, REMOVE_DEVICE = "add_device", "unfreeze", "remove_device:"
+JOIN_SHOP, PAYOUT_CARD = "join_shop:", "payout_card:"
 
-_PURPOSE = re.compile(rf"{ADD_DEVICE}|{UNFREEZE}|{REMOVE_DEVICE}dev_[0-9a-z]{{26}}")
+_ID = "[a-z]{3}_[0-9a-z]{26}"
+_PURPOSE = re.compile(
+    rf"{ADD_DEVICE}|{UNFREEZE}|{REMOVE_DEVICE}dev_[0-9a-z]{{26}}"
+    rf"|{JOIN_SHOP}{_ID}|{PAYOUT_CARD}mch_[0-9a-z]{{26}}:{_ID}"
+)
 
 
 async def begin(parts: Parts, person_id: str, purpose: str) -> Ceremony:

@@ -44,9 +44,9 @@ select i.content, a.content as allowed, r.release_asked, c.found is not null as 
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality
     as q (intent_id, ceremony_id, credential_id, n)
 left join lateral (select content, payer_id from risk.intent
-    where intent_id = q.intent_id and kind = 'pay' limit 1) i on true
+    where intent_id = q.intent_id and kind in ('pay', 'transfer') limit 1) i on true
 left join lateral (select content from risk.decision
-    where intent_id = q.intent_id and decision = 'allow' and stage <> 'top_up' limit 1) a on true
+    where intent_id = q.intent_id and decision = 'allow' and stage = 'authorize' limit 1) a on true
 left join lateral (select coalesce(release_asked_at, released_at) as release_asked
     from risk.reservation where intent_id = q.intent_id limit 1) r on true
 left join lateral (select true as found from risk.ceremony
@@ -166,7 +166,12 @@ def _stands(case: _Case, facts: Facts, now: datetime) -> None:
 
 def _asked(asked: Authorize, intent: Intent) -> Asked:
     return Asked(
-        intent.payer_id, intent.payee_id, intent.amount_fen, intent.code, asked.device_secret
+        intent.payer_id,
+        intent.payee_id,
+        intent.amount_fen,
+        intent.code,
+        asked.device_secret,
+        intent.intent_id,
     )
 
 

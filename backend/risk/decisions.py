@@ -15,6 +15,8 @@ from backend.risk.rules import RULE_VERSION
 from backend.verdict import VERDICT_LIFE_MS, Verdict
 
 PREPARE, AUTHORIZE, TOP_UP = "prepare", "authorize", "top_up"
+REFUND_PREPARE, REFUND = "refund_prepare", "refund"
+PAYOUT, PAYOUT_RETURN = "payout", "payout_return"
 
 _DOMAIN = "decision/v1"
 
@@ -55,6 +57,15 @@ def allow(intent: Intent, level: str, now: datetime) -> Verdict:
 
 def parse(content: bytes) -> Decision:
     return _decisions.decode(content.partition(b"\n")[2])
+
+
+async def last_allowed(intent_id: str) -> Verdict | None:
+    rows = await SEC.query(
+        "select content from risk.decision where intent_id = $1 and decision = 'allow' "
+        "order by decision_seq desc limit 1",
+        intent_id,
+    )
+    return parse(rows[0]["content"]).verdict if rows else None
 
 
 async def record(decisions: Sequence[Decision], now: datetime) -> None:

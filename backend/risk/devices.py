@@ -13,6 +13,7 @@ from backend.risk import (
     LastDevice,
     PasskeyRefused,
     approvals,
+    pay_codes,
     registry,
 )
 from backend.risk.events import record
@@ -85,6 +86,7 @@ async def remove(parts: Parts, approval: Approval, device_id: str) -> None:
             device_id,
             now,
         )
+        await pay_codes.revoke_all([device_id], now)
         await record(approval.person_id, device_id, ["device_removed"], now)
 
 

@@ -7,12 +7,15 @@ import asyncpg
 import msgspec
 
 from backend.db import SEC
-from backend.risk.rules import Facts, Spending
+from backend.risk.rules import Facts, Redemption, Spending
 from backend.risk.secret import hash_of
+
+SHOWN = "shown"
 
 # Each fact is one look-up by key: `exists` would invite a plan that hashes a whole table.
 _SQL = """
 select d.device_id, d.trusted_at, p.frozen_at, p.thaws_at,
+    r.shop_id as code_shop_id, r.amount_fen as code_amount_fen, r.ahead, r.revealed,
     (select true from risk.frozen_account f
         where f.account_id = 'person:' || q.payer_id) is not null as payer_alarmed,
     coalesce(
@@ -29,10 +32,17 @@ select d.device_id, d.trusted_at, p.frozen_at, p.thaws_at,
         and c.removed_at is null and c.backup_eligible order by c.created_at) as synced_keys,
     s.day, s.free_fen, s.free_count, s.synced_fen, s.static_fen, s.new_device_fen,
     s.year, s.year_fen
-from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality
-    as q (payer_id, payee_id, secret_hash, n)
-left join lateral (select device_id, person_id, trusted_at from risk.device
-    where secret_hash = q.secret_hash and person_id = q.payer_id and removed_at is null
+from unnest($1::text[], $2::text[], $3::bytea[], $5::text[]) with ordinality
+    as q (payer_id, payee_id, secret_hash, shown_id, n)
+left join lateral (select device_id, shop_id, amount_fen, ahead, revealed from risk.pay_code
+    where payment_id = q.shown_id and person_id = q.payer_id limit 1) r on true
+left join lateral (
+    (select device_id, person_id, trusted_at from risk.device
+        where secret_hash = q.secret_hash and person_id = q.payer_id and removed_at is null)
+    union all
+    (select device_id, person_id, trusted_at from risk.device
+        where q.secret_hash is null and device_id = r.device_id and person_id = q.payer_id
+        and removed_at is null)
     limit 1) d on true
 left join lateral (select frozen_at, thaws_at from risk.person
     where person_id = d.person_id limit 1) p on true
@@ -49,7 +59,8 @@ class Asked(msgspec.Struct, frozen=True):
     payee_id: str
     amount_fen: int
     code: str
-    device_secret: str
+    device_secret: str  # "" for a payment code: the device that showed it
+    intent_id: str = ""  # "" while there is none
 
 
 async def gather(asked: Sequence[Asked], now: datetime) -> list[Facts]:
@@ -58,16 +69,35 @@ async def gather(asked: Sequence[Asked], now: datetime) -> list[Facts]:
         _SQL,
         [a.payer_id for a in asked],
         [a.payee_id for a in asked],
-        [hash_of(a.device_secret) for a in asked],
+        [_secret_hash(a) for a in asked],
         now,
+        [a.intent_id if a.code == SHOWN and a.intent_id else None for a in asked],
     )
     spendings: dict[str, Spending] = {}
     return [_facts(a, row, spendings) for a, row in zip(asked, rows, strict=True)]
 
 
+def _secret_hash(asked: Asked) -> bytes | None:
+    by_code = asked.code == SHOWN and not asked.device_secret
+    return None if by_code else hash_of(asked.device_secret)
+
+
+def _redemption(asked: Asked, row: asyncpg.Record) -> Redemption | None:
+    if asked.code != SHOWN:
+        return None
+    if not asked.intent_id:  # a question before there is an intent: nothing to compare with
+        return Redemption(fits=True)
+    if row["code_shop_id"] is None:
+        return None
+    read = (row["code_shop_id"], row["code_amount_fen"])
+    fits = read == (asked.payee_id, asked.amount_fen)
+    return Redemption(fits, row["ahead"], row["revealed"])
+
+
 def _facts(asked: Asked, row: asyncpg.Record, spendings: dict[str, Spending]) -> Facts:
+    redemption = _redemption(asked, row)
     if row["device_id"] is None:
-        return Facts(amount_fen=asked.amount_fen, code=asked.code)
+        return Facts(amount_fen=asked.amount_fen, code=asked.code, redemption=redemption)
     if asked.payer_id not in spendings:
         names = Spending.__struct_fields__
         spendings[asked.payer_id] = Spending(**{name: row[name] for name in names})
@@ -83,5 +113,6 @@ def _facts(asked: Asked, row: asyncpg.Record, spendings: dict[str, Spending]) ->
         known_payee=row["known_payee"],
         bound_keys=tuple(row["bound_keys"]),
         synced_keys=tuple(row["synced_keys"]),
+        redemption=redemption,
         spending=spendings[asked.payer_id],
     )

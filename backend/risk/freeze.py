@@ -7,7 +7,15 @@ import msgspec
 
 from backend.db import SEC
 from backend.errors import NotFound
-from backend.risk import Approval, DeviceUnknown, FreezeState, FrozenByAlarm, approvals, registry
+from backend.risk import (
+    Approval,
+    DeviceUnknown,
+    FreezeState,
+    FrozenByAlarm,
+    approvals,
+    pay_codes,
+    registry,
+)
 from backend.risk.events import record
 from backend.risk.parts import Parts
 from backend.risk.rules import THAW_WAIT, is_frozen
@@ -33,6 +41,11 @@ async def freeze(parts: Parts, person_id: str, device_secret: str) -> FreezeStat
             person_id,
             now,
         )
+        devices = await SEC.query(
+            "select device_id from risk.device where person_id = $1 and removed_at is null",
+            person_id,
+        )
+        await pay_codes.revoke_all([row["device_id"] for row in devices], now)
         await record(person_id, device[0], ["frozen"], now)
     return await state(parts, person_id)
 

@@ -14,10 +14,13 @@ from backend.money import CURRENCY, MAX_AMOUNT_FEN
 from backend.posting import Posting, Transfer
 from backend.risk.refusals import IntentExpired, IntentInvalid
 
-PAY, TOP_UP = "pay", "topup"
-CODES = frozenset({"dynamic", "static", "none"})
+PAY, TRANSFER, TOP_UP = "pay", "transfer", "topup"
+REFUND, PAYOUT, PAYOUT_RETURN = "refund", "payout", "payout_return"
+PAYEES = {PAY: "mch", TRANSFER: "usr"}  # whom a person may pay
+CODES = frozenset({"dynamic", "static", "shown", "none"})
 FEE_ACCOUNT = "fee:income"
 TRANSIT_ACCOUNT = "bank:transit"
+PAYOUT_ACCOUNT = "bank:payout"
 BANK = "bank"  # the payer of a top-up
 NONCE_BYTES = 32
 
@@ -43,10 +46,11 @@ def check_payment(intent: Intent, now: datetime) -> None:
     if intent.fee_fen:
         transfers += (Transfer(payee, FEE_ACCOUNT, intent.fee_fen),)
     sound = (
-        intent.kind == PAY
+        ids.is_id(intent.payee_id, PAYEES.get(intent.kind, "-"))
+        and (intent.kind == PAY or not (intent.fee_fen or intent.code == "shown"))
         and ids.is_id(intent.payer_id, "usr")
         and intent.source == f"person:{intent.payer_id}"
-        and payee not in ("", intent.source)
+        and payee != intent.source
         and intent.code in CODES
         and _fits(intent, transfers)
     )
@@ -66,6 +70,60 @@ def check_top_up(intent: Intent) -> None:
         and ids.is_id(intent.payee_id, "usr")
         and not intent.fee_fen
         and _fits(intent, transfers)
+    )
+    if not sound:
+        raise IntentInvalid()
+
+
+def check_refund(intent: Intent, now: datetime) -> None:
+    """What comes back of the fee, then the amount from the shop to who paid.
+
+    Refuses: IntentInvalid, IntentExpired.
+    """
+    shop = f"shop:{intent.payer_id}"
+    transfers: tuple[Transfer, ...] = (
+        Transfer(shop, f"person:{intent.payee_id}", intent.amount_fen),
+    )
+    if intent.fee_fen:
+        transfers = (Transfer(FEE_ACCOUNT, shop, intent.fee_fen), *transfers)
+    sound = (
+        intent.kind == REFUND
+        and ids.is_id(intent.payer_id, "mch")
+        and ids.is_id(intent.payee_id, "usr")
+        and intent.source == shop
+        and intent.code == "none"
+        and _fits(intent, transfers)
+    )
+    if not sound:
+        raise IntentInvalid()
+    if intent.expires_at_ms <= to_ms(now):
+        raise IntentExpired()
+
+
+def check_payout(intent: Intent) -> None:
+    """A shop's money on its way to a card. Refuses: IntentInvalid."""
+    shop = f"shop:{intent.payer_id}"
+    sound = (
+        intent.kind == PAYOUT
+        and ids.is_id(intent.payer_id, "mch")
+        and intent.source == shop
+        and not intent.fee_fen
+        and _fits(intent, (Transfer(shop, PAYOUT_ACCOUNT, intent.amount_fen),))
+    )
+    if not sound:
+        raise IntentInvalid()
+
+
+def check_payout_return(intent: Intent) -> None:
+    """A payout that the bank refused comes back. Refuses: IntentInvalid."""
+    shop = f"shop:{intent.payee_id}"
+    sound = (
+        intent.kind == PAYOUT_RETURN
+        and intent.payer_id == BANK
+        and ids.is_id(intent.payee_id, "mch")
+        and intent.source == PAYOUT_ACCOUNT
+        and not intent.fee_fen
+        and _fits(intent, (Transfer(PAYOUT_ACCOUNT, shop, intent.amount_fen),))
     )
     if not sound:
         raise IntentInvalid()
@@ -107,6 +165,4 @@ def _fits(intent: Intent, transfers: tuple[Transfer, ...]) -> bool:
 
 
 def _account(payee_id: str) -> str:
-    if ids.is_id(payee_id, "mch"):
-        return f"shop:{payee_id}"
-    return f"person:{payee_id}" if ids.is_id(payee_id, "usr") else ""
+    return f"{'shop' if ids.is_id(payee_id, 'mch') else 'person'}:{payee_id}"

@@ -15,3 +15,4 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sms: SmsGateway
     signatures: Signatures
     bank_keys: BankKeys
+    code_key: bytes  # of the hashes of payment codes; 32 bytes

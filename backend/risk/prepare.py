@@ -26,7 +26,7 @@ class _Stored(msgspec.Struct, frozen=True):
 
 
 async def assess(parts: Parts, asked: Assess) -> Requirement:
-    if asked.kind != intents.PAY or asked.code not in intents.CODES:
+    if asked.kind not in intents.PAYEES or asked.code not in intents.CODES:
         raise BadRequest()
     now = parts.clock.now()
     wanted = Asked(
@@ -98,7 +98,7 @@ def _answer(
 
 def _asked(each: Prepare) -> Asked:
     i = each.intent
-    return Asked(i.payer_id, i.payee_id, i.amount_fen, i.code, each.device_secret)
+    return Asked(i.payer_id, i.payee_id, i.amount_fen, i.code, each.device_secret, i.intent_id)
 
 
 async def _stored(intent_ids: list[str]) -> dict[str, _Stored]:
@@ -125,7 +125,7 @@ def _requirement(facts: Facts, needed: Need, ceremony: Ceremony | None) -> Requi
 
 def _ceremony(parts: Parts, each: Prepare, needed: Need, now: datetime) -> Ceremony | None:
     """The challenge is the hash of the intent: the assertion is good for it and nothing else."""
-    if needed.takes != "passkey":
+    if needed.takes != "passkey" or not each.device_secret:  # a till can't answer it
         return None
     options = ceremonies.assertion_options(parts.party, intent_hash(each.intent), needed.keys)
     expires_at = min(now + ceremonies.CEREMONY_LIFE, from_ms(each.intent.expires_at_ms))

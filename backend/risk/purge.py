@@ -1,4 +1,4 @@
-"""What has served its time goes: ceremonies, grants, enrolments and the counts of codes."""
+"""What has served its time goes: ceremonies, grants, codes, invitations and counts."""
 
 from datetime import timedelta
 
@@ -13,6 +13,9 @@ _SQL = (
     "delete from risk.device_grant where expires_at < $1",
     "delete from risk.enrolment where expires_at < $1",
     "delete from risk.code_request where requested_at < $1",
+    "delete from risk.code_guess where guessed_at < $1",
+    "delete from risk.pay_code where expires_at < $1",
+    "delete from risk.invitation where expires_at < $1 and used_at is null",
 )
 
 

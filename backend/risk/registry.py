@@ -73,6 +73,18 @@ async def live_device(device_secret: str, person_id: str | None = None) -> tuple
     return (rows[0]["device_id"], rows[0]["person_id"]) if rows else None
 
 
+async def is_stopped(person_id: str, now: datetime) -> bool:
+    """Frozen by the person or by an alarm."""
+    rows = await SEC.query(
+        "select p.frozen_at is not null and (p.thaws_at is null or p.thaws_at > $2) or exists ("
+        "select 1 from risk.frozen_account where account_id = 'person:' || $1) as stopped "
+        "from risk.person p where p.person_id = $1",
+        person_id,
+        now,
+    )
+    return bool(rows) and bool(rows[0]["stopped"])
+
+
 async def add_credential(new: NewCredential, person_id: str, device_id: str, now: datetime) -> None:
     await SEC.query(
         "insert into risk.credential (credential_id, person_id, device_id, public_key, "

@@ -97,6 +97,37 @@ async def keep(spendings: Mapping[str, Spending]) -> None:
     )
 
 
+async def lock_paid(payment_id: str) -> None:
+    """One refund of a payment after the other: each counts what those before it took."""
+    await SEC.query(
+        "select 1 from risk.reservation where intent_id = $1 for no key update", payment_id
+    )
+
+
+async def take_of_shop(intent: Intent, now: datetime, refund_of: str | None = None) -> None:
+    """Of no person's limits: a refund of a payment, or a payout. Once."""
+    await SEC.query(
+        "insert into risk.reservation (intent_id, person_id, payee_id, amount_fen, free, synced, "
+        "static, new_device, day, refund_of) values ($1, $2, $3, $4, false, false, false, false, "
+        "$5, $6) on conflict (intent_id) do nothing",
+        intent.intent_id,
+        intent.payer_id,
+        intent.payee_id,
+        intent.amount_fen,
+        day_of(now),
+        refund_of,
+    )
+
+
+async def release_asked(intent_id: str) -> bool:
+    rows = await SEC.query(
+        "select 1 from risk.reservation where intent_id = $1 "
+        "and coalesce(release_asked_at, released_at) is not null",
+        intent_id,
+    )
+    return bool(rows)
+
+
 async def release(intent_id: str, now: datetime) -> None:
     """Asked by the transaction system; its verdict is not given out again.
 

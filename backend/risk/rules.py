@@ -8,6 +8,7 @@ import msgspec
 from backend.errors import DomainError
 from backend.risk.refusals import (
     DeviceUnknown,
+    IntentInvalid,
     KnownPayeesOnly,
     LimitExceeded,
     NeedsPasskey,
@@ -16,13 +17,13 @@ from backend.risk.refusals import (
     PayerFrozen,
 )
 
-RULE_VERSION = 1
+RULE_VERSION = 2  # 2: a passkey lifts the limit of static codes; payment codes
 
 FREE_EACH_FEN = 500_00  # level C: without passkey on a bound device
 FREE_DAY_FEN = 1_000_00
 FREE_DAY_COUNT = 10
 SYNCED_DAY_FEN = 5_000_00  # level B: synced passkey
-STATIC_DAY_FEN = 500_00  # level D: static code
+STATIC_DAY_FEN = 500_00  # level D: static code without passkey
 NEW_DEVICE_DAY_FEN = 1_000_00
 TIER_YEAR_FEN = 100_000_00  # tier II: phone and card proven; all payments of a year together
 
@@ -58,6 +59,14 @@ class Spending(msgspec.Struct):
             self.year, self.year_fen = today.year, 0
 
 
+class Redemption(msgspec.Struct, frozen=True):
+    """Of the payment code that this payment burnt. fits: its shop and amount are this payment's."""
+
+    fits: bool
+    ahead: bool = False
+    revealed: bool = False
+
+
 class Facts(msgspec.Struct, kw_only=True):
     """Of one payment, as the registry knows them. device_id "": no live device of the payer."""
 
@@ -72,6 +81,7 @@ class Facts(msgspec.Struct, kw_only=True):
     known_payee: bool = False
     bound_keys: tuple[bytes, ...] = ()  # credential ids of device-bound passkeys
     synced_keys: tuple[bytes, ...] = ()
+    redemption: Redemption | None = None  # for code "shown"
     spending: Spending = msgspec.field(
         default_factory=lambda: Spending(date.min, 0, 0, 0, 0, 0, 1, 0)
     )
@@ -79,6 +89,14 @@ class Facts(msgspec.Struct, kw_only=True):
     @property
     def static(self) -> bool:
         return self.code == "static"
+
+    @property
+    def ahead(self) -> bool:
+        return self.redemption is not None and self.redemption.ahead
+
+    @property
+    def revealed(self) -> bool:
+        return self.redemption is not None and self.redemption.revealed
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -108,7 +126,7 @@ def is_frozen(frozen_at: datetime | None, thaws_at: datetime | None, now: dateti
 
 def need(facts: Facts, now: datetime) -> Need:
     """What the payment takes. Refuses: DeviceUnknown, PayerFrozen, PayeeFrozen, LimitExceeded,
-    NeedsPasskey."""
+    NeedsPasskey, IntentInvalid, PasskeyRequired (a code issued ahead)."""
     facts.spending.roll(day_of(now))
     wait = _thaw(facts, now)
     refuse_standing(facts, None if wait else now)
@@ -118,7 +136,9 @@ def need(facts: Facts, now: datetime) -> Need:
         return wait
     over = tuple(_over_free(facts, now))
     if not over:
-        return Need("none", "D" if facts.static else "C")
+        return Need("none", _free_level(facts))
+    if facts.ahead:  # given out for bad networks: the payer may not be there to be asked
+        raise PasskeyRequired()
     if not facts.bound_keys and not facts.synced_keys:
         raise NeedsPasskey()
     return _with_passkey(facts, over)
@@ -135,14 +155,14 @@ def decide(facts: Facts, synced: bool | None, now: datetime) -> Charge:
     if new and not facts.known_payee:
         raise KnownPayeesOnly(hours=_hours(facts.trusted_at - now))
     _refuse_over(facts, synced=bool(synced), new_device=new)
-    if synced is None and any(_over_free(facts, now)):
-        raise PasskeyRequired() if facts.bound_keys or facts.synced_keys else NeedsPasskey()
-    level = "C" if synced is None else "B" if synced else "A"
+    if (synced is None or facts.ahead) and any(_over_free(facts, now)):
+        has_key = facts.bound_keys or facts.synced_keys
+        raise PasskeyRequired() if has_key or facts.ahead else NeedsPasskey()
     return Charge(
-        "D" if facts.static else level,
+        _free_level(facts) if synced is None else "B" if synced else "A",
         free=synced is None,
         synced=bool(synced),
-        static=facts.static,
+        static=facts.static and synced is None,
         new_device=new,
     )
 
@@ -160,8 +180,11 @@ def take(spending: Spending, charge: Charge, amount_fen: int) -> None:
 def refuse_standing(facts: Facts, now: datetime | None) -> None:
     """What no passkey changes. now: None where a running thaw is answered with a wait instead.
 
-    Refuses: DeviceUnknown, PayerFrozen, PayeeFrozen.
+    Refuses: IntentInvalid (a payment code that was not read for it), DeviceUnknown, PayerFrozen,
+    PayeeFrozen.
     """
+    if facts.code == "shown" and not (facts.redemption and facts.redemption.fits):
+        raise IntentInvalid()
     if not facts.device_id:
         raise DeviceUnknown()
     frozen = now is not None and is_frozen(facts.frozen_at, facts.thaws_at, now)
@@ -190,7 +213,6 @@ def _cool_down(facts: Facts, now: datetime) -> Need | None:
 def _refuse_over(facts: Facts, synced: bool, new_device: bool = False) -> None:
     used = facts.spending
     for applies, name, limit, so_far in (
-        (facts.static, "static_day", STATIC_DAY_FEN, used.static_fen),
         (new_device, "new_device_day", NEW_DEVICE_DAY_FEN, used.new_device_fen),
         (synced, "synced_day", SYNCED_DAY_FEN, used.synced_fen),
         (True, "tier_year", TIER_YEAR_FEN, used.year_fen),
@@ -207,10 +229,15 @@ def _over_free(facts: Facts, now: datetime) -> Iterator[str]:
     """Why a passkey is asked for; nothing where level C will do."""
     if facts.trusted_at > now:
         yield "new_device"
+    if facts.revealed:
+        yield "digits_revealed"
     if facts.amount_fen > FREE_EACH_FEN:
         yield "over_free_each"
-    elif facts.spending.free_fen + facts.amount_fen > FREE_DAY_FEN:
-        yield "over_free_day"
+    else:
+        if facts.static and facts.spending.static_fen + facts.amount_fen > STATIC_DAY_FEN:
+            yield "over_static_day"
+        if facts.spending.free_fen + facts.amount_fen > FREE_DAY_FEN:
+            yield "over_free_day"
     if facts.spending.free_count >= FREE_DAY_COUNT:
         yield "over_free_count"
 
@@ -221,8 +248,11 @@ def _with_passkey(facts: Facts, reasons: tuple[str, ...]) -> Need:
     if not facts.bound_keys and not synced_will_do:
         raise _exceeded("synced_day", left)
     keys = facts.bound_keys + (facts.synced_keys if synced_will_do else ())
-    level = "A" if facts.bound_keys else "B"
-    return Need("passkey", "D" if facts.static else level, reasons, keys=keys)
+    return Need("passkey", "A" if facts.bound_keys else "B", reasons, keys=keys)
+
+
+def _free_level(facts: Facts) -> str:
+    return "D" if facts.static else "C"
 
 
 def _hours(left: timedelta) -> int:

@@ -4,14 +4,17 @@ from pathlib import Path
 
 from backend.clock import Clock, SystemClock
 from backend.db import SEC
-from backend.keys import FileSigner, publish
+from backend.intent import Intent
+from backend.keys import FileSigner, publish, secret_key
 from backend.risk import (
     Approval,
     Assess,
     Authorize,
+    AuthorizeRefund,
     AuthorizeTopUp,
     BeginRegistration,
     Ceremony,
+    ChangeMember,
     CheckCode,
     Device,
     DeviceGrant,
@@ -19,11 +22,21 @@ from backend.risk import (
     EnrolmentStarted,
     FinishRegistration,
     FinishSignIn,
+    FoundShop,
     FreezeState,
+    Invitation,
+    InviteMember,
+    IssueCodes,
     Limit,
+    PayCode,
     PhoneProven,
     Prepare,
+    PrepareRefund,
+    RedeemCode,
+    Redeemed,
     Requirement,
+    ShopMember,
+    ShownCode,
     SignedIn,
     StartEnrolment,
     Status,
@@ -32,9 +45,14 @@ from backend.risk import (
     devices,
     enrolment,
     freeze,
+    invitations,
     limits,
+    pay_codes,
+    payouts,
+    refunds,
     registration,
     reservations,
+    shops,
     sign_in,
     status,
     top_up,
@@ -50,7 +68,7 @@ from backend.risk.sms import HttpSms, SmsGateway
 from backend.settings import Settings
 from backend.verdict import SignedVerdict
 
-VERDICT_KEY = "verdict"
+VERDICT_KEY, CODE_KEY = "verdict", "pay-code"
 
 
 class Service:
@@ -125,6 +143,51 @@ class Service:
     async def limits(self, person_id: str, device_secret: str) -> tuple[Limit, ...]:
         return await limits.of_person(self._parts, person_id, device_secret)
 
+    async def issue_codes(self, issue: IssueCodes) -> tuple[ShownCode, ...]:
+        return await pay_codes.issue(self._parts, issue)
+
+    async def reveal_code(self, person_id: str, device_secret: str, code: PayCode) -> None:
+        await pay_codes.reveal(self._parts, person_id, device_secret, code)
+
+    async def revoke_codes(self, person_id: str, device_secret: str) -> None:
+        await pay_codes.revoke(self._parts, person_id, device_secret)
+
+    async def redeem_code(self, redeem: RedeemCode) -> Redeemed:
+        return await pay_codes.redeem(self._parts, redeem)
+
+    async def found_shop(self, found: FoundShop) -> None:
+        await shops.found(self._parts, found)
+
+    async def invite_member(self, invite: InviteMember) -> Invitation:
+        return await invitations.invite(self._parts, invite)
+
+    async def invitation(self, secret: str) -> Invitation:
+        return await invitations.of_secret(self._parts, secret)
+
+    async def join_shop(self, approval: Approval, secret: str) -> ShopMember:
+        return await invitations.join(self._parts, approval, secret)
+
+    async def change_member(self, change: ChangeMember) -> None:
+        await shops.change_member(self._parts, change)
+
+    async def members(self, shop_id: str) -> tuple[ShopMember, ...]:
+        return await shops.members(shop_id)
+
+    async def set_payout_card(self, approval: Approval, shop_id: str, card_id: str) -> None:
+        await shops.set_payout_card(self._parts, approval, shop_id, card_id)
+
+    async def prepare_refund(self, prepare_: PrepareRefund) -> Requirement:
+        return await refunds.prepare(self._parts, prepare_)
+
+    async def authorize_refund(self, authorize_: AuthorizeRefund) -> SignedVerdict:
+        return await refunds.authorize(self._parts, authorize_)
+
+    async def authorize_payout(self, intent: Intent) -> SignedVerdict:
+        return await payouts.authorize(self._parts, intent)
+
+    async def authorize_payout_return(self, authorize_: AuthorizeTopUp) -> SignedVerdict:
+        return await payouts.authorize_return(self._parts, authorize_)
+
     async def release(self, intent_id: str) -> None:
         await reservations.release(intent_id, self._parts.clock.now())
 
@@ -154,5 +217,6 @@ def build(settings: Settings, clock: Clock | None = None, sms: SmsGateway | None
         sms=sms or HttpSms(settings.sms_url),
         signatures=Signatures(signer),
         bank_keys=BankKeys(Path(settings.bank_keys)),
+        code_key=secret_key(Path(settings.keys_dir), CODE_KEY),
     )
     return DemoService(parts) if settings.demo else Service(parts)

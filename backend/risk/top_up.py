@@ -24,7 +24,9 @@ async def authorize(parts: Parts, asked: AuthorizeTopUp) -> SignedVerdict:
     """Again after the verdict ended: a new one, for the ledger posts an id once."""
     intents.check_top_up(asked.intent)
     try:
-        _check_word(parts.bank_keys, asked.intent, asked.word)
+        intent = asked.intent
+        expected = (intent.intent_id, intent.payee_id, intent.amount_fen, PAID)
+        check_word(parts.bank_keys, asked.word, expected)
     except DomainError as refusal:
         await _record(parts, asked.intent, None, refusal.code)
         raise
@@ -37,18 +39,17 @@ async def authorize(parts: Parts, asked: AuthorizeTopUp) -> SignedVerdict:
     return parts.signatures.sign([verdict], to_ms(now))[0]
 
 
-def _check_word(bank: BankKeys, intent: Intent, word: BankWord) -> None:
-    """Refuses: BankWordInvalid."""
+def check_word(bank: BankKeys, word: BankWord, expected: tuple[str, str, int, str]) -> None:
+    """expected: order, person, amount in fen, outcome. Refuses: BankWordInvalid."""
     if not _signed(bank.of(word.key_id), word):
         raise BankWordInvalid()
     said = bankword.parse(word.message)
-    expected = (intent.intent_id, intent.payee_id, intent.amount_fen, CURRENCY, PAID)
-    if said is None or _content(said) != expected:
+    if said is None or said.currency != CURRENCY or _content(said) != expected:
         raise BankWordInvalid()
 
 
-def _content(said: BankStatement) -> tuple[str, str, int, str, str]:
-    return (said.order_id, said.person_id, said.amount_fen, said.currency, said.outcome)
+def _content(said: BankStatement) -> tuple[str, str, int, str]:
+    return (said.order_id, said.person_id, said.amount_fen, said.outcome)
 
 
 def _signed(key: bytes | None, word: BankWord) -> bool:
@@ -63,16 +64,10 @@ def _signed(key: bytes | None, word: BankWord) -> bool:
 
 async def _live(intent: Intent, now_ms: int) -> Verdict | None:
     """The last verdict for it, if it lives. Refuses: IdReused."""
-    rows = await SEC.query(
-        "select i.content, (select d.content from risk.decision d "
-        "where d.intent_id = i.intent_id and d.decision = 'allow' "
-        "order by d.decision_seq desc limit 1) as allowed "
-        "from risk.intent i where i.intent_id = $1",
-        intent.intent_id,
-    )
+    rows = await SEC.query("select content from risk.intent where intent_id = $1", intent.intent_id)
     if rows[0]["content"] != intents.content(intent):
         raise IdReused()
-    verdict = decisions.parse(rows[0]["allowed"]).verdict if rows[0]["allowed"] else None
+    verdict = await decisions.last_allowed(intent.intent_id)
     return verdict if verdict is not None and verdict.expires_at_ms > now_ms else None
 
 

@@ -157,10 +157,11 @@ class World:
 def intent(payer_id: str, amount_fen: int, payee_id: str, clock: FixedClock) -> Intent:
     """A sound one, to a dynamic code, without fee."""
     intent_id, source = ids.new("pay"), f"person:{payer_id}"
-    payee = f"{'shop' if payee_id.startswith('mch') else 'person'}:{payee_id}"
+    to_shop = payee_id.startswith("mch")
+    kind, payee = ("pay", f"shop:{payee_id}") if to_shop else ("transfer", f"person:{payee_id}")
     return Intent(
         intent_id=intent_id,
-        kind="pay",
+        kind=kind,
         payer_id=payer_id,
         payee_id=payee_id,
         payee_name="老王面馆",
@@ -168,7 +169,7 @@ def intent(payer_id: str, amount_fen: int, payee_id: str, clock: FixedClock) -> 
         fee_fen=0,
         source=source,
         code="dynamic",
-        posting=Posting(intent_id, "pay", (Transfer(source, payee, amount_fen),)),
+        posting=Posting(intent_id, kind, (Transfer(source, payee, amount_fen),)),
         expires_at_ms=to_ms(clock.now() + timedelta(minutes=15)),
         nonce=secrets.token_bytes(32),
     )

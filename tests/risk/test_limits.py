@@ -67,9 +67,26 @@ async def test_a_static_code_takes_so_much_a_day(world: World) -> None:
     person = await world.person()
     static = altered(world.intent(person, 400_00), code="static")
     assert (await world.free(person, static)).verdict.level == "D"
-    with pytest.raises(LimitExceeded) as refused:
-        await world.free(person, altered(world.intent(person, 100_01), code="static"))
-    assert refused.value.params == {"limit": "static_day", "left_fen": 100_00}
+    more = altered(world.intent(person, 100_01), code="static")
+    requirement = await world.risk.prepare(Prepare(more, person.secret))
+    assert (requirement.takes, requirement.level) == ("passkey", "A")
+    assert requirement.reasons == ("over_static_day",)
+    with pytest.raises(PasskeyRequired):
+        await world.risk.authorize(Authorize(more.intent_id, person.secret))
+    assert (await world.pay(person, more)).verdict.level == "A"
+    used = await world.used(person)
+    assert (used["static_day"], used["free_day"], used["free_count"]) == (400_00, 400_00, 1)
+    last = altered(world.intent(person, 100_00), code="static")
+    assert (await world.free(person, last)).verdict.level == "D"
+
+
+async def test_free_limits_hold_for_static_codes_too(world: World) -> None:
+    person = await world.person()
+    for _ in range(2):
+        await world.free(person, world.intent(person, 400_00))
+    static = altered(world.intent(person, 200_01), code="static")
+    requirement = await world.risk.prepare(Prepare(static, person.secret))
+    assert (requirement.takes, requirement.reasons) == ("passkey", ("over_free_day",))
 
 
 async def test_the_years_limit_holds_for_all_levels(world: World) -> None:

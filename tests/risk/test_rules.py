@@ -10,6 +10,7 @@ from backend.errors import DomainError
 from backend.risk import rules
 from backend.risk.refusals import (
     DeviceUnknown,
+    IntentInvalid,
     KnownPayeesOnly,
     LimitExceeded,
     NeedsPasskey,
@@ -17,7 +18,7 @@ from backend.risk.refusals import (
     PayeeFrozen,
     PayerFrozen,
 )
-from backend.risk.rules import Charge, Facts, Need, Spending, day_of, decide, need, take
+from backend.risk.rules import Charge, Facts, Need, Redemption, Spending, day_of, decide, need, take
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
@@ -50,7 +51,29 @@ NEEDS: list[tuple[Facts, str, str, tuple[str, ...]]] = [
     (facts(spending=spending(free_count=9)), "none", "C", ()),
     (facts(spending=spending(free_count=10)), "passkey", "A", ("over_free_count",)),
     (facts(code="static"), "none", "D", ()),
-    (facts(code="static", spending=spending(free_count=10)), "passkey", "D", ("over_free_count",)),
+    (facts(code="static", spending=spending(free_count=10)), "passkey", "A", ("over_free_count",)),
+    (facts(code="static", spending=spending(static_fen=480_00)), "none", "D", ()),
+    (
+        facts(code="static", spending=spending(static_fen=480_01)),
+        "passkey",
+        "A",
+        ("over_static_day",),
+    ),
+    (
+        facts(code="static", bound_keys=(), synced_keys=SYNCED, spending=spending(free_fen=990_00)),
+        "passkey",
+        "B",
+        ("over_free_day",),
+    ),
+    (facts(code="static", amount_fen=500_01), "passkey", "A", ("over_free_each",)),
+    (facts(code="shown", redemption=Redemption(fits=True)), "none", "C", ()),
+    (facts(code="shown", redemption=Redemption(fits=True, ahead=True)), "none", "C", ()),
+    (
+        facts(code="shown", redemption=Redemption(fits=True, revealed=True)),
+        "passkey",
+        "A",
+        ("digits_revealed",),
+    ),
     (
         facts(amount_fen=600_00, bound_keys=(), synced_keys=SYNCED),
         "passkey",
@@ -91,9 +114,21 @@ REFUSED: list[tuple[Facts, type[DomainError], dict[str, str | int]]] = [
     (facts(payee_frozen=True), PayeeFrozen, {}),
     (facts(amount_fen=500_01, bound_keys=()), NeedsPasskey, {}),
     (
-        facts(code="static", amount_fen=300_01, spending=spending(static_fen=200_00)),
-        LimitExceeded,
-        {"limit": "static_day", "left_fen": 300_00},
+        facts(code="static", bound_keys=(), spending=spending(static_fen=480_01)),
+        NeedsPasskey,
+        {},
+    ),
+    (facts(code="shown"), IntentInvalid, {}),
+    (facts(code="shown", device_id="", redemption=Redemption(fits=False)), IntentInvalid, {}),
+    (
+        facts(code="shown", amount_fen=500_01, redemption=Redemption(fits=True, ahead=True)),
+        PasskeyRequired,
+        {},
+    ),
+    (
+        facts(code="shown", redemption=Redemption(fits=True, ahead=True, revealed=True)),
+        PasskeyRequired,
+        {},
     ),
     (
         facts(amount_fen=100, spending=spending(year_fen=100_000_00)),
@@ -140,6 +175,12 @@ def test_deciding_asks_for_the_passkey_again() -> None:
         decide(facts(trusted_at=SOON, known_payee=True), None, NOW)
 
 
+def test_a_code_issued_ahead_takes_no_passkey() -> None:
+    known = facts(code="shown", amount_fen=500_01, redemption=Redemption(fits=True, ahead=True))
+    with pytest.raises(PasskeyRequired):
+        decide(known, False, NOW)
+
+
 def test_a_new_device_pays_known_payees_and_little() -> None:
     with pytest.raises(KnownPayeesOnly) as refused:
         decide(facts(trusted_at=SOON - timedelta(minutes=1)), False, NOW)
@@ -162,7 +203,8 @@ def test_a_new_device_pays_known_payees_and_little() -> None:
             "D",
             spending(free_fen=20_00, free_count=1, static_fen=20_00, year_fen=20_00),
         ),
-        ("static", False, "D", spending(static_fen=20_00, year_fen=20_00)),
+        ("static", False, "A", spending(year_fen=20_00)),
+        ("static", True, "B", spending(synced_fen=20_00, year_fen=20_00)),
     ],
 )
 def test_what_is_used_up(code: str, synced: bool | None, level: str, used: Spending) -> None:

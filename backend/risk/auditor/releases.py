@@ -6,6 +6,7 @@ auditor's own books tell.
 
 from datetime import datetime, timedelta
 
+from backend import ids
 from backend.db import SEC
 from backend.risk import reservations
 from backend.risk.auditor.alarms import raise_alarm
@@ -33,8 +34,8 @@ async def settle_releases(now: datetime) -> None:
             await reservations.lock([intent_id])
             if journal_seq:
                 await reservations.take_again(intent_id)
-                account = frozenset({f"person:{row['person_id']}"})
                 detail = f"posting {journal_seq} of {intent_id}"
+                account = frozenset({_account(row["person_id"])})
                 await raise_alarm(Finding("posted_after_release", detail, account), now)
             else:
                 await reservations.give_back(intent_id, now)
@@ -43,6 +44,11 @@ async def settle_releases(now: datetime) -> None:
                     "update risk.reservation set release_asked_at = null where intent_id = $1",
                     intent_id,
                 )
+
+
+def _account(payer_id: str) -> str:
+    """Of a person, or of the shop whose refund or payout it was."""
+    return f"{'shop' if ids.is_id(payer_id, 'mch') else 'person'}:{payer_id}"
 
 
 async def _watched_enough(intent_id: str, now: datetime) -> bool:

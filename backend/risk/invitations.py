@@ -1,0 +1,99 @@
+"""Invitations into a shop: a secret for one person, accepted with that person's own passkey."""
+
+from datetime import datetime
+
+import msgspec
+
+from backend.db import SEC
+from backend.errors import BadRequest, IdReused
+from backend.risk import (
+    INVITATION_LIFE,
+    AlreadyMember,
+    Approval,
+    Invitation,
+    InvitationInvalid,
+    InviteMember,
+    ShopMember,
+    approvals,
+    shops,
+)
+from backend.risk.events import record
+from backend.risk.parts import Parts
+from backend.risk.secret import hash_of, new_secret
+from backend.shop_roles import Permission, Role
+
+# Asked again, its secret is replaced; what was agreed on is not.
+_UPSERT = """
+insert into risk.invitation as i
+    (invitation_id, shop_id, role, actor_id, secret_hash, expires_at)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (invitation_id) do update
+    set secret_hash = excluded.secret_hash, expires_at = excluded.expires_at
+    where i.used_at is null and i.shop_id = excluded.shop_id and i.role = excluded.role
+    and i.actor_id = excluded.actor_id
+returning invitation_id
+"""
+
+
+class _Row(msgspec.Struct, frozen=True):
+    invitation_id: str
+    shop_id: str
+    role: Role
+    expires_at: datetime
+
+
+async def invite(parts: Parts, asked: InviteMember) -> Invitation:
+    if asked.role is Role.OWNER:
+        raise BadRequest()
+    await shops.actor(parts, asked.shop_id, asked.actor_id, asked.device_secret, Permission.STAFF)
+    secret, expires_at = new_secret(), parts.clock.now() + INVITATION_LIFE
+    rows = await SEC.query(
+        _UPSERT,
+        asked.invitation_id,
+        asked.shop_id,
+        asked.role,
+        asked.actor_id,
+        hash_of(secret),
+        expires_at,
+    )
+    if not rows:
+        raise IdReused()
+    return Invitation(asked.invitation_id, asked.shop_id, asked.role, secret, expires_at)
+
+
+async def of_secret(parts: Parts, secret: str) -> Invitation:
+    """As long as who invited may still do so."""
+    row = await SEC.one(
+        _Row,
+        "select invitation_id, shop_id, i.role, expires_at from risk.invitation i "
+        "join risk.shop_member m using (shop_id) where i.secret_hash = $1 "
+        "and i.used_at is null and i.expires_at > $2 "
+        "and m.person_id = i.actor_id and m.role = any($3)",
+        hash_of(secret),
+        parts.clock.now(),
+        shops.roles_with(Permission.STAFF),
+    )
+    if row is None:
+        raise InvitationInvalid()
+    return Invitation(row.invitation_id, row.shop_id, row.role, secret, row.expires_at)
+
+
+async def join(parts: Parts, approval: Approval, secret: str) -> ShopMember:
+    invited = await of_secret(parts, secret)
+    by = await approvals.check(parts, approval, approvals.JOIN_SHOP + invited.invitation_id)
+    now = parts.clock.now()
+    async with SEC.transaction():
+        used = await SEC.query(
+            "update risk.invitation set used_at = $2 "
+            "where invitation_id = $1 and used_at is null and secret_hash = $3 "
+            "returning invitation_id",
+            invited.invitation_id,
+            now,
+            hash_of(secret),
+        )
+        if not used:
+            raise InvitationInvalid()
+        if not await shops.add_member(invited.shop_id, approval.person_id, invited.role, now):
+            raise AlreadyMember()
+        await record(approval.person_id, by.device_id, ["member_joined"], now)
+    return ShopMember(invited.shop_id, approval.person_id, invited.role)

@@ -1,0 +1,83 @@
+"""What is stored of payments and their refunds."""
+
+from datetime import datetime
+
+import msgspec
+
+from backend.db import SEC
+from backend.intent import Intent
+from backend.risk import IntentInvalid, PrepareRefund, intents
+from backend.risk.refund_rules import Paid
+
+# Only what our own books do not know better: a payment that the ledger refused, or whose limits
+# were given back because it was never posted, has nothing to refund.
+_PAID = """
+select i.content, d.decided_at,
+    coalesce(sum(o.amount_fen), 0)::bigint as refunded_fen,
+    coalesce(sum(o.amount_fen) filter (where o.release_asked_at is not null), 0)::bigint
+        as doubtful_fen
+from risk.intent i
+join risk.decision d on d.intent_id = i.intent_id and d.decision = 'allow' and d.stage = 'authorize'
+join risk.reservation r on r.intent_id = i.intent_id and r.released_at is null
+    and r.release_asked_at is null
+left join risk.reservation o on o.refund_of = i.intent_id and o.released_at is null
+    and o.intent_id <> $2
+where i.intent_id = $1 and i.kind = 'pay' and not exists (
+    select 1 from risk.audit_posting where posting_id = $1 and journal_seq = 0)
+group by i.content, d.decided_at
+"""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A refund as it was prepared."""
+
+    intent: Intent
+    payment_id: str
+    actor_id: str
+    reversal: bool
+
+    @classmethod
+    def of(cls, asked: PrepareRefund) -> "Asked":
+        return cls(asked.intent, asked.payment_id, asked.actor_id, asked.reversal)
+
+
+class _PaidRow(msgspec.Struct, frozen=True):
+    content: bytes
+    decided_at: datetime
+    refunded_fen: int
+    doubtful_fen: int
+
+
+class _StoredRow(msgspec.Struct, frozen=True):
+    content: bytes
+    payment_id: str
+    actor_id: str
+    reversal: bool
+
+
+async def payment_of(payment_id: str, but_refund_id: str) -> Paid | None:
+    """None: there is no such payment that was allowed and stands."""
+    row = await SEC.one(_PaidRow, _PAID, payment_id, but_refund_id)
+    if row is None:
+        return None
+    return Paid(intents.parse(row.content), row.decided_at, row.refunded_fen, row.doubtful_fen)
+
+
+async def stored_of(intent_id: str) -> Asked | None:
+    row = await SEC.one(
+        _StoredRow,
+        "select i.content, r.payment_id, r.actor_id, r.reversal from risk.refund r "
+        "join risk.intent i using (intent_id) where r.intent_id = $1",
+        intent_id,
+    )
+    if row is None:
+        return None
+    return Asked(intents.parse(row.content), row.payment_id, row.actor_id, row.reversal)
+
+
+async def asked_of(intent_id: str) -> Asked:
+    """Refuses: IntentInvalid."""
+    found = await stored_of(intent_id)
+    if found is None:
+        raise IntentInvalid()
+    return found

@@ -1,0 +1,208 @@
+"""Refunds and reversals: never more than was paid, by who may, against our own record of it."""
+
+from datetime import datetime
+
+from backend.clock import to_ms
+from backend.db import SEC
+from backend.errors import DomainError, IdReused
+from backend.intent import Intent, intent_hash
+from backend.risk import (
+    AuthorizeRefund,
+    CeremonyInvalid,
+    IntentExpired,
+    IntentUsed,
+    MemberForbidden,
+    NeedsPasskey,
+    PasskeyRefused,
+    PasskeyRequired,
+    PayerFrozen,
+    PrepareRefund,
+    Requirement,
+    ceremonies,
+    decisions,
+    intents,
+    registry,
+    reservations,
+    shops,
+)
+from backend.risk.decisions import Decision
+from backend.risk.parts import Parts
+from backend.risk.passkeys import Asserted, parse_assertion, verify_assertion
+from backend.risk.refund_rules import Refund, check, passkey_reasons
+from backend.risk.refunded import Asked, asked_of, payment_of, stored_of
+from backend.risk.registry import Owned
+from backend.risk.shops import Actor
+from backend.shop_roles import Permission
+from backend.verdict import SignedVerdict, Verdict
+
+CEREMONY = "refund"
+
+
+async def prepare(parts: Parts, asked: PrepareRefund) -> Requirement:
+    """The same refund again opens a new ceremony."""
+    now, intent = parts.clock.now(), asked.intent
+    intents.check_refund(intent, now)
+    try:
+        actor = await _actor(
+            parts, intent.payer_id, asked.actor_id, asked.device_secret, asked.reversal
+        )
+        async with SEC.transaction():
+            known = await stored_of(intent.intent_id)
+            if known is not None and known != Asked.of(asked):
+                raise IdReused()
+            given = await decisions.last_allowed(intent.intent_id)
+            if given is not None:
+                return Requirement("none", given.level, first_payment=False)
+            await _check(Asked.of(asked), now)
+            if known is None:
+                await _store(asked, now)
+        return await _requirement(parts, asked, actor, now)
+    except DomainError as refusal:
+        await _refused(intent, decisions.REFUND_PREPARE, refusal, now)
+        raise
+
+
+async def authorize(parts: Parts, given: AuthorizeRefund) -> SignedVerdict:
+    now = parts.clock.now()
+    asked = await asked_of(given.intent_id)
+    try:
+        actor = await _actor(
+            parts, asked.intent.payer_id, given.actor_id, given.device_secret, asked.reversal
+        )
+        if given.actor_id != asked.actor_id:
+            raise MemberForbidden()
+        verdict = await _standing(given.intent_id, now)
+        if verdict is None:
+            verdict = await _decide(parts, given, asked, actor)
+    except DomainError as refusal:
+        await _refused(asked.intent, decisions.REFUND, refusal, now)
+        raise
+    return parts.signatures.sign([verdict], to_ms(now))[0]
+
+
+async def _actor(
+    parts: Parts, shop_id: str, person_id: str, device_secret: str, reversal: bool
+) -> Actor:
+    """Refuses: DeviceUnknown, MemberForbidden, PayerFrozen."""
+    permission = Permission.CHARGE if reversal else Permission.REFUND
+    found = await shops.actor(parts, shop_id, person_id, device_secret, permission)
+    if await shops.is_stopped(shop_id, parts.clock.now()):
+        raise PayerFrozen()
+    return found
+
+
+async def _check(asked: Asked, now: datetime) -> None:
+    """Refuses: IntentInvalid, RefundTooLate, RefundTooMuch."""
+    paid = await payment_of(asked.payment_id, asked.intent.intent_id)
+    check(Refund(asked.intent, asked.reversal), paid, now)
+
+
+async def _store(asked: PrepareRefund, now: datetime) -> None:
+    await intents.store([asked.intent], now)
+    rows = await SEC.query(
+        "insert into risk.refund (intent_id, payment_id, actor_id, reversal) "
+        "select intent_id, $2, $3, $4 from risk.intent where intent_id = $1 and content = $5 "
+        "on conflict (intent_id) do nothing returning intent_id",
+        asked.intent.intent_id,
+        asked.payment_id,
+        asked.actor_id,
+        asked.reversal,
+        intents.content(asked.intent),
+    )
+    if not rows and await stored_of(asked.intent.intent_id) != Asked.of(asked):
+        raise IdReused()  # an id that another intent has, or the same refund prepared just now
+
+
+async def _requirement(
+    parts: Parts, asked: PrepareRefund, actor: Actor, now: datetime
+) -> Requirement:
+    intent = asked.intent
+    reasons = passkey_reasons(intent.amount_fen, asked.reversal, actor.trusted_at, now)
+    if not reasons:
+        return Requirement("none", "C", first_payment=False)
+    keys = await registry.credential_ids(actor.person_id)
+    if not keys:
+        raise NeedsPasskey()
+    challenge = intent_hash(intent)
+    opening = ceremonies.Opening(
+        kind=CEREMONY,
+        options=ceremonies.assertion_options(parts.party, challenge, keys),
+        challenge=challenge,
+        person_id=actor.person_id,
+        subject=intent.intent_id,
+    )
+    ceremony = await ceremonies.open_one(opening, now)
+    return Requirement("passkey", "A", first_payment=False, reasons=reasons, ceremony=ceremony)
+
+
+async def _standing(intent_id: str, now: datetime) -> Verdict | None:
+    """The verdict it got, while it lives. Refuses: IntentUsed."""
+    given = await decisions.last_allowed(intent_id)
+    if given is None:
+        return None
+    if given.expires_at_ms <= to_ms(now) or await reservations.release_asked(intent_id):
+        raise IntentUsed()
+    return given
+
+
+async def _decide(parts: Parts, given: AuthorizeRefund, asked: Asked, actor: Actor) -> Verdict:
+    now, intent = parts.clock.now(), asked.intent
+    if intent.expires_at_ms <= to_ms(now):
+        raise IntentExpired()
+    signed = await _signed(parts, given, intent) if given.response_json else None
+    needed = passkey_reasons(intent.amount_fen, asked.reversal, actor.trusted_at, now)
+    if needed and signed is None:
+        raise PasskeyRequired()
+    level = "C" if signed is None else "B" if signed[0].credential.backup_eligible else "A"
+    async with SEC.transaction():
+        await reservations.lock_paid(asked.payment_id)
+        standing = await _standing(intent.intent_id, now)
+        if standing is not None:  # the same call, at the same time
+            return standing
+        await _check(asked, now)
+        verdict = decisions.allow(intent, level, now)
+        await reservations.take_of_shop(intent, now, refund_of=asked.payment_id)
+        await decisions.record([_allowed(intent, verdict, actor, signed)], now)
+    return verdict
+
+
+async def _signed(parts: Parts, given: AuthorizeRefund, intent: Intent) -> tuple[Owned, Asserted]:
+    """The actor's passkey over this intent. Refuses: CeremonyInvalid, PasskeyRefused."""
+    now = parts.clock.now()
+    opened = await ceremonies.use(given.ceremony_id, CEREMONY, now)
+    if (opened.person_id, opened.subject) != (given.actor_id, intent.intent_id):
+        raise CeremonyInvalid()
+    assertion = parse_assertion(given.response_json)
+    owned = await registry.owned(assertion.credential_id)
+    if owned is None or owned.person_id != given.actor_id:
+        raise PasskeyRefused(why="owner")
+    asserted = verify_assertion(parts.party, opened.challenge, assertion, owned.credential)
+    await registry.used(owned.credential.credential_id, asserted, now)
+    return owned, asserted
+
+
+async def _refused(intent: Intent, stage: str, refusal: DomainError, now: datetime) -> None:
+    decision = Decision(
+        intent_id=intent.intent_id,
+        intent_hash=intent_hash(intent),
+        stage=stage,
+        code=refusal.code,
+        at_ms=to_ms(now),
+    )
+    await decisions.record([decision], now)
+
+
+def _allowed(
+    intent: Intent, verdict: Verdict, actor: Actor, signed: tuple[Owned, Asserted] | None
+) -> Decision:
+    return Decision(
+        intent_id=intent.intent_id,
+        intent_hash=verdict.intent_hash,
+        stage=decisions.REFUND,
+        level=verdict.level,
+        verdict=verdict,
+        device_id=actor.device_id,
+        credential_id=signed[0].credential.credential_id if signed else b"",
+        signals=signed[1].signals if signed else (),
+        at_ms=verdict.issued_at_ms,
+    )
