@@ -29,6 +29,9 @@ from backend.risk import Risk
 from backend.sales import Sales
 from backend.sales.service import SalesService
 from backend.settings import Settings
+from backend.settlement import Settlement
+from backend.settlement.service import Parts as SettlementParts
+from backend.settlement.service import SettlementService
 
 Closer = Callable[[], Awaitable[None]]
 
@@ -45,6 +48,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     banking: Banking
     merchant: Merchant
     sales: Sales
+    settlement: Settlement
 
 
 async def build(
@@ -93,6 +97,26 @@ def _remote(face: type[Face], address: str, settings: Settings, stack: AsyncExit
 async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Services:
     payments = PaymentsService(parts)
     await payments.open_company_accounts()
+    banking = BankingService(
+        bank=bank,
+        ledger=parts.ledger,
+        risk=parts.risk,
+        bills=parts.bills,
+        events=parts.events,
+        clock=parts.clock,
+        bank_keys=Path(settings.bank_keys),
+        history=settings.demo,
+    )
+    merchant = MerchantService(
+        MerchantParts(
+            payments=payments,
+            risk=parts.risk,
+            identity=parts.identity,
+            events=parts.events,
+            sales=parts.sales,
+            clock=parts.clock,
+        )
+    )
     return Services(
         identity=parts.identity,
         ledger=parts.ledger,
@@ -100,25 +124,17 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
         bills=parts.bills,
         events=parts.events,
         payments=payments,
-        banking=BankingService(
-            bank=bank,
-            ledger=parts.ledger,
-            risk=parts.risk,
-            bills=parts.bills,
-            events=parts.events,
-            clock=parts.clock,
-            bank_keys=Path(settings.bank_keys),
-            history=settings.demo,
-        ),
-        merchant=MerchantService(
-            MerchantParts(
-                payments=payments,
-                risk=parts.risk,
-                identity=parts.identity,
-                events=parts.events,
+        banking=banking,
+        merchant=merchant,
+        sales=parts.sales,
+        settlement=SettlementService(
+            SettlementParts(
                 sales=parts.sales,
+                ledger=parts.ledger,
+                banking=banking,
+                merchant=merchant,
                 clock=parts.clock,
+                keep_years=settings.keep_years,
             )
         ),
-        sales=parts.sales,
     )

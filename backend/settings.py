@@ -34,6 +34,7 @@ Url = Annotated[
     ),
 ]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port number from 1 to 65535")]
+Years = Annotated[int, msgspec.Meta(ge=1, le=100, description="a number of years from 1 to 100")]
 Switch = Annotated[bool, msgspec.Meta(description="true or false")]
 LogLevel = Annotated[
     str,
@@ -82,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rp_id: Text = "localhost"
     sms_url: Url = "http://127.0.0.1:8003"
     bank_url: Url = "http://127.0.0.1:8004"
+    keep_years: Years = 10  # reconciliation files are kept so long
     demo: Switch = False  # loopback only; marked on every page
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"

@@ -1,5 +1,13 @@
 """Settlement: what a shop took goes to its bank card on the next day; and the two files a day with
-which it checks our books against its own."""
+which it checks our books against its own.
+
+A day is one of Asia/Shanghai, the bank's, whatever zone the shop keeps. Its batch is made an hour
+after it ended, once, from the sums of its sales; what earlier batches could not pay, and sales
+noted after their day was closed, are carried into it. The newest waiting batch is paid, at most
+what the shop's account has: what it gave back since midnight is missing there, and in the next
+batch.
+So always: balance = unpaid of closed days + sales since.
+"""
 
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -10,12 +18,18 @@ from backend.errors import DomainError
 
 READY_HOUR = 10  # Asia/Shanghai, of the next day; files are made from 09:00
 DOWNLOAD_LIFE = timedelta(minutes=5)
+MAX_PAGE = 100
+KINDS = ("trade", "fund")
+FORMATS = ("csv", "json")
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """One shop's day. status: "waiting" (no card yet, or net ≤ 0: carried into the next), "on_its_way"
-    (the bank has it), "paid", "returned" (the bank refused; the money is back in the shop's account
-    and in the next batch). net = amount − fees + returned fees − refunds + carried."""
+    """One shop's day. sent_fen: what was asked of the bank, less than net_fen where the shop has
+    given money back since; paid_fen: what is on the card. books_fen: the shop's balance in the
+    books when the day ended. carried_into: the batch that took what was left. status: "waiting"
+    (no card yet, or net ≤ 0: carried into the next), "on_its_way" (the bank has it), "paid",
+    "returned" (the bank refused; the money is back in the shop's account and in the next batch).
+    net = amount − fees + returned fees − refunds + carried."""
 
     batch_id: str
     shop_id: str
@@ -33,6 +47,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     refusal_code: str
     due_on: date
     paid_at: datetime | None
+    sent_fen: int
+    paid_fen: int
+    books_fen: int
+    payout_id: str
+    carried_into: str
 
 
 class Next(msgspec.Struct, frozen=True, kw_only=True):
