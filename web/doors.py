@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 MAX_LABEL = 64
 
-_OVER = (cookies.CSRF, cookies.ENROLMENT)  # of no use once somebody is signed in
+_OVER = (cookies.CSRF, cookies.ENROLMENT, cookies.NEXT)  # of no use once somebody is signed in
 
 # In order: browsers that claim to be others come before those they claim to be.
 _BROWSERS = (
@@ -94,6 +94,7 @@ async def leave(
 ) -> Response[Any]:
     """End this session; what the browser keeps of the pages goes, the device stays bound."""
     visit = visit_of(request)
+    await _void_codes(services, visit)
     await _end(services, visit)
     if visit.person is not None:
         _log.info("signed_out", person_id=visit.person.person_id)
@@ -124,6 +125,16 @@ async def _end(services: Services, visit: Visit) -> None:
         await services.identity.end_session(visit.session.person_id, visit.session.session_id)
     except DomainError as refusal:  # it has ended meanwhile: what was asked for is so
         _log.info("session_gone", code=refusal.code)
+
+
+async def _void_codes(services: Services, visit: Visit) -> None:
+    """Payment codes that this device has shown or taken along end with the session here."""
+    if visit.person is None or not visit.device_secret:
+        return
+    try:
+        await services.risk.revoke_codes(visit.person.person_id, visit.device_secret)
+    except DomainError as refusal:  # signing out goes on; the codes end by themselves in a day
+        _log.warning("codes_not_revoked", person_id=visit.person.person_id, code=refusal.code)
 
 
 def _first(names: tuple[tuple[str, str], ...], agent: str) -> str:

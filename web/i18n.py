@@ -28,7 +28,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 FOLDER = Path(__file__).parent / "locale"
 
 # Words that arrive in a refusal's parameters or from a face, each with a text of its own.
-_WORDS = frozenset({"limit", "reason"})
+_WORDS = frozenset({"limit", "reason", "permission", "role", "holders"})
 
 
 class RefusalText(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from litestar.types import ExceptionHandlersMap
 
 from backend.errors import DomainError
 from backend.identity import SignedOut
+from backend.merchant import NoShop
 from web import nowhere
 from web.http import MAIN, WebRequest, local_path, redirect, request_id_of
 from web.i18n import RefusalText, msg, texts
@@ -36,8 +37,12 @@ STATUSES = {
     "limit_exceeded": 403,
     "known_payees_only": 403,
     "needs_passkey": 403,
+    "permission_missing": 403,
+    "member_forbidden": 403,
+    "shop_frozen": 403,
     "bank_word_invalid": 403,
     "not_found": 404,
+    "no_shop": 404,
     "unknown_account": 404,
     "order_expired": 410,
     "order_cancelled": 410,
@@ -45,6 +50,7 @@ STATUSES = {
     "ceremony_invalid": 410,
     "code_expired": 410,
     "grant_invalid": 410,
+    "invitation_invalid": 410,
     "code_wrong": 422,
     "code_spent": 422,
     "micro_code_wrong": 422,
@@ -98,6 +104,8 @@ def on_refusal(request: Request[Any, Any, Any], error: DomainError) -> Response[
     _log.info("refused", code=error.code, status=status_code, route=_route(web))
     if isinstance(error, SignedOut) and not web.wants_json:
         return _to_sign_in(web)
+    if isinstance(error, NoShop) and web.method in SAFE_METHODS and not web.is_partial:
+        return redirect(web, "/shop/new")
     headers = {"Retry-After": str(retry_after(error))} if status_code in {429, 503} else {}
     text = texts(visit_of(web).language).refusal(error)
     if web.wants_json:

@@ -1,4 +1,4 @@
-"""A person's shop: opening it."""
+"""Opening a shop, and choosing which one to act for."""
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -8,6 +8,7 @@ from backend import ids
 from backend.identity import Person
 from backend.merchant import CATEGORIES, Category, HasShop, OpenShop, ShopName
 from backend.services import Services
+from backend.shop_roles import Permission
 from web.forms import Form
 from web.http import WebRequest, redirect
 from web.i18n import msg
@@ -52,6 +53,31 @@ async def create(
     return redirect(request, "/cashier")
 
 
+@get("/shop/seats")
+async def seats(
+    request: WebRequest, person: NamedDependency[Person], services: NamedDependency[Services]
+) -> Response[str]:
+    """Of somebody in no shop: how to get into one."""
+    mine = await services.merchant.seats(person.person_id)
+    return page(
+        request,
+        "shops/seats.html",
+        seats=mine,
+        owns=any(seat.owner_id == person.person_id for seat in mine),
+    )
+
+
+@post("/shop/seats", status_code=200)
+async def take_seat(
+    request: WebRequest,
+    data: URLEncodedBody[dict[str, str]],
+    person: NamedDependency[Person],
+    services: NamedDependency[Services],
+) -> Response[None]:
+    seat = await services.merchant.take_seat(person.person_id, Form(data)["shop_id"])
+    return redirect(request, "/shop" if Permission.ORDERS in seat.permissions else "/cashier")
+
+
 async def _owns(services: Services, person: Person) -> bool:
     """A person opens one shop; sitting in others' is no hindrance."""
     seats = await services.merchant.seats(person.person_id)
@@ -64,4 +90,4 @@ def _form(request: WebRequest, form: Form, status_code: int = 200) -> Response[s
     )
 
 
-handlers = [new, create]
+handlers = [new, create, seats, take_seat]

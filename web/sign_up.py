@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import URLEncodedBody
+from litestar.params import FromQuery, URLEncodedBody
 
 from backend import ids
 from backend.errors import DomainError
@@ -25,7 +25,7 @@ from web import enrolment, phones
 from web.doors import begun, device_label, enter, open_wallet, refused
 from web.enrolment import Enrolment
 from web.forms import Form
-from web.http import WebRequest, redirect
+from web.http import WebRequest, local_path, redirect
 from web.i18n import msg
 from web.problems import retry_after, status_of
 from web.render import page
@@ -40,9 +40,13 @@ BAD_NAME = msg("Enter a name of 1 to 32 characters.")
 
 
 @get("/sign-up")
-async def show(request: WebRequest, visit: NamedDependency[Visit]) -> Response[Any]:
+async def show(
+    request: WebRequest, visit: NamedDependency[Visit], next: FromQuery[str] = "/"
+) -> Response[Any]:
     if visit.person is not None:
-        return redirect(request, "/")
+        return redirect(request, local_path(next))
+    if local_path(next) != "/":
+        return redirect(request, START, [cookies.wanted(next)])
     return _phone_page(request, Form({"country": phones.HOME, "enrolment_id": ids.new("enr")}))
 
 
@@ -153,7 +157,8 @@ async def finish_passkey(
         ),
     )
     opening = OpenSession(person_id=enrolled.person_id, device_id=enrolled.device_id, label=label)
-    return await enter(request, services, opening, enrolled.device_secret)
+    where = request.cookies.get(cookies.NEXT, "/")
+    return await enter(request, services, opening, enrolled.device_secret, where)
 
 
 def _phone_page(

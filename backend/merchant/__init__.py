@@ -385,7 +385,7 @@ class ShopClosed(DomainError, code="shop_closed"):
 
 
 class PermissionMissing(DomainError, code="permission_missing"):
-    """params: permission, role; holders (the permission again: pages name the roles that have it)."""
+    """params: permission, role, holders (the permission again: a page names who has it)."""
 
 
 class RefundAsked(DomainError, code="refund_asked"):

@@ -149,5 +149,7 @@ async def test_an_hour_of_rush_adds_up(world: World) -> None:
     )
     total = sum(order.amount_fen for order in orders)
     assert await world.balance(f"shop:{shop.shop_id}") == total
-    [today] = await world.services.payments.shop_days(shop.shop_id, 1)
-    assert (today.amount_fen, today.count) == (total, 24)
+    shift = await world.services.merchant.shift(await world.seat(shop))
+    assert (shift.amount_fen, shift.count, shift.refund_fen) == (total, 24, 0)
+    assert len(shift.last) == 20
+    assert {order.status for order in shift.last} == {"paid"}
