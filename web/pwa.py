@@ -13,6 +13,7 @@ from web.render import draw, page
 from web.session import visit_of
 
 PRECACHED = ("css/", "js/", "vendor/", "icons/icon.svg")
+LARGE = ("vendor/zxing",)  # for one page, fetched when it is opened
 WORKER_CSP = "default-src 'none'; connect-src 'self'; script-src 'self'; frame-ancestors 'none'"
 OFFLINE = "/offline"
 
@@ -39,7 +40,7 @@ async def manifest(request: WebRequest) -> Response[bytes]:
             _icon(assets, "icons/maskable-512.png", "512x512", "maskable"),
         ],
         "shortcuts": [
-            {"name": text.gettext("Pay a code"), "url": "/pay"},
+            {"name": text.gettext("Scan"), "url": "/scan"},
             {"name": text.gettext("Cashier"), "url": "/cashier"},
             {"name": text.gettext("Bills"), "url": "/bills"},
         ],
@@ -54,7 +55,8 @@ async def manifest(request: WebRequest) -> Response[bytes]:
 @get("/sw.js")
 async def worker(request: WebRequest) -> Response[str]:
     assets: Assets = request.app.state.assets
-    files = sorted(assets.url(name) for name in assets.names() if name.startswith(PRECACHED))
+    wanted = (n for n in assets.names() if n.startswith(PRECACHED) and not n.startswith(LARGE))
+    files = sorted(assets.url(name) for name in wanted)
     version = hashlib.sha256("\n".join(files).encode()).hexdigest()[:12]
     script = draw(
         request,

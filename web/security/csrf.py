@@ -23,6 +23,7 @@ FIELD = "_csrf_token"
 HEADER = "x-csrftoken"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+_FORMS: frozenset[str] = frozenset({RequestEncodingType.URL_ENCODED})
 _CONTEXT = b"yipay/csrf/v1"
 _SIZE = hashlib.sha256().digest_size
 
@@ -76,10 +77,16 @@ async def _token(request: WebRequest) -> str:
     header = request.headers.get(HEADER)
     if header is not None:
         return header
-    if request.content_type[0] != RequestEncodingType.URL_ENCODED:
+    if request.content_type[0] not in _with_a_field(request):
         return ""
     field = (await request.form()).get(FIELD, "")
     return field if isinstance(field, str) else ""
+
+
+def _with_a_field(request: WebRequest) -> frozenset[str]:
+    """Forms that carry the token. A picture is only taken in from who is signed in."""
+    signed_in = visit_of(request).person is not None
+    return _FORMS | {RequestEncodingType.MULTI_PART} if signed_in else _FORMS
 
 
 def _mac(secret: str) -> bytes:

@@ -27,7 +27,16 @@ OPT = "throttled"  # handlers that open a door carry it
 
 PERSON_PER_MINUTE = 30  # of each kind: more than hands can do at a till
 MONEY = frozenset(
-    {"/payments", "/payments/ceremonies", "/orders", "/approvals", "/topups", "/cards"}
+    {
+        "/payments",
+        "/payments/ceremonies",
+        "/orders",
+        "/approvals",
+        "/topups",
+        "/cards",
+        "/scan",  # asks for short codes
+        "/scan/photo",
+    }
 )
 
 
