@@ -9,12 +9,15 @@ from typing import Annotated, Protocol
 import msgspec
 
 from backend.db import SEC
-from backend.errors import IdReused
+from backend.errors import IdReused, NotFound
 from backend.ids import Id
-from backend.risk import Enrolled, Label, Phone, Risk, registry
+from backend.risk import Enrolled, Label, MemberForbidden, Phone, Risk, registry, shops
+from backend.risk.demo_history import MAX_TOLD, Told
 from backend.risk.events import record
 from backend.risk.parts import Parts
 from backend.risk.registration import HANDLE_BYTES
+from backend.shop_roles import Role
+from backend.verdict import SignedVerdict
 
 MAX_DEVICES = 5  # per demo person, without a passkey; the oldest make room
 
@@ -31,9 +34,33 @@ class RiskDemo(Protocol):
         """
         ...
 
+    async def demo_join(self, shop_id: Id, person_id: Id, role: Role) -> None:
+        """A demo person becomes a member of a demo shop, without an invitation and a passkey.
+
+        Refuses: NotFound (no such shop), MemberForbidden (the owner's role).
+        """
+        ...
+
+    async def demo_allow(
+        self, told: Annotated[tuple[Told, ...], msgspec.Meta(max_length=MAX_TOLD)]
+    ) -> tuple[SignedVerdict, ...]:
+        """Verdicts of what the demo's history tells, in its order; against nobody's limits.
+
+        Refuses: IntentInvalid, IntentExpired, IdReused.
+        """
+        ...
+
 
 class RiskWithDemo(Risk, RiskDemo, Protocol):
     """The face that the risk process serves in demo mode."""
+
+
+async def join(parts: Parts, shop_id: str, person_id: str, role: Role) -> None:
+    if role is Role.OWNER:
+        raise MemberForbidden()
+    if not await shops.owner_of(shop_id):
+        raise NotFound()
+    await shops.add_member(shop_id, person_id, role, parts.clock.now())
 
 
 async def enrol(parts: Parts, person_id: str, phone: str, device_label: str) -> Enrolled:

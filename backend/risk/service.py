@@ -42,6 +42,7 @@ from backend.risk import (
     Status,
     approvals,
     demo,
+    demo_history,
     devices,
     enrolment,
     freeze,
@@ -60,12 +61,14 @@ from backend.risk import (
 from backend.risk.authorize import authorize
 from backend.risk.bank_keys import BankKeys
 from backend.risk.batch import Batch
+from backend.risk.demo_history import Told
 from backend.risk.parts import Parts
 from backend.risk.passkeys import RelyingParty
 from backend.risk.prepare import assess, prepare
 from backend.risk.signing import Signatures
 from backend.risk.sms import HttpSms, SmsGateway
 from backend.settings import Settings
+from backend.shop_roles import Role
 from backend.verdict import SignedVerdict
 
 VERDICT_KEY, CODE_KEY = "verdict", "pay-code"
@@ -205,6 +208,12 @@ class DemoService(Service):
         self, person_id: str, display_name: str, phone: str, device_label: str
     ) -> Enrolled:
         return await demo.enrol(self._parts, person_id, phone, device_label)
+
+    async def demo_join(self, shop_id: str, person_id: str, role: Role) -> None:
+        await demo.join(self._parts, shop_id, person_id, role)
+
+    async def demo_allow(self, told: tuple[Told, ...]) -> tuple[SignedVerdict, ...]:
+        return tuple(await demo_history.allow(self._parts, told))
 
 
 def build(settings: Settings, clock: Clock | None = None, sms: SmsGateway | None = None) -> Service:
