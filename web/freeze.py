@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import URLEncodedBody
+from litestar.params import FromQuery, URLEncodedBody
 
 from backend.identity import Person
 from backend.services import Services
@@ -20,10 +20,15 @@ _log = structlog.get_logger(__name__)
 
 @get("/freeze")
 async def show(
-    request: WebRequest, person: NamedDependency[Person], services: NamedDependency[Services]
+    request: WebRequest,
+    person: NamedDependency[Person],
+    services: NamedDependency[Services],
+    payment: FromQuery[str] = "",
 ) -> Response[str]:
+    """payment: the one that the person says was not theirs."""
     state = await services.risk.freeze_state(person.person_id)
-    return page(request, "freeze/page.html", state=state)
+    strange = await services.payments.payment(person.person_id, payment) if payment else None
+    return page(request, "freeze/page.html", state=state, strange=strange)
 
 
 @post("/freeze", status_code=200)

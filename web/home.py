@@ -12,9 +12,11 @@ from backend.bills import Bill
 from backend.errors import DomainError
 from backend.identity import Person
 from backend.ledger import Balance
-from backend.merchant import Shop
+from backend.merchant import Seat
+from backend.payments import Order
 from backend.risk import FreezeState, Limit
 from backend.services import Services
+from web.codes import path_of
 from web.http import WebRequest, redirect
 from web.render import page
 from web.security import cookies
@@ -35,8 +37,9 @@ class Guard(msgspec.Struct, frozen=True):
 class View(msgspec.Struct, frozen=True):
     balance: Balance | None
     bills: tuple[Bill, ...]
-    shop: Shop | None
+    seats: tuple[Seat, ...]
     guard: Guard | None
+    waiting: tuple[tuple[Order, str], ...]  # for a passkey, each with its page
 
 
 @get("/")
@@ -64,19 +67,26 @@ async def show_amounts(request: WebRequest, person: NamedDependency[Person]) -> 
 
 async def _view(services: Services, person: Person, device_secret: str) -> View:
     person_id = person.person_id
-    balance, bills, shop, guard = await asyncio.gather(
+    balance, bills, seats, guard, asked = await asyncio.gather(
         balance_of(services, person_id),
         services.bills.page(person_id, "", LAST_BILLS),
-        services.merchant.shop_of(person_id),
+        services.merchant.seats(person_id),
         _guard(services, person_id, device_secret),
+        services.payments.asked(person_id),
     )
-    return View(balance=balance, bills=bills.bills, shop=shop, guard=guard)
+    return View(
+        balance=balance,
+        bills=bills.bills,
+        seats=seats,
+        guard=guard,
+        waiting=tuple((order, path_of(order.order_id)) for order in asked),
+    )
 
 
 async def balance_of(services: Services, person_id: str) -> Balance | None:
     """None while the ledger can't be reached: the rest of the page is still of use."""
     account_id = f"person:{person_id}"
-    found = await _unless_away(services.ledger.balances((account_id,)))
+    found = await unless_away(services.ledger.balances((account_id,)))
     if found is None:
         return None
     empty = Balance(account_id, posted_fen=0, held_fen=0, entry_seq=0, frozen=False)
@@ -85,8 +95,8 @@ async def balance_of(services: Services, person_id: str) -> Balance | None:
 
 async def _guard(services: Services, person_id: str, device_secret: str) -> Guard | None:
     freeze, limits = await asyncio.gather(
-        _unless_away(services.risk.freeze_state(person_id)),
-        _unless_away(services.risk.limits(person_id, device_secret)),
+        unless_away(services.risk.freeze_state(person_id)),
+        unless_away(services.risk.limits(person_id, device_secret)),
     )
     if freeze is None or limits is None:
         return None
@@ -94,7 +104,7 @@ async def _guard(services: Services, person_id: str, device_secret: str) -> Guar
     return Guard(freeze=freeze, free_day=next(daily, None))
 
 
-async def _unless_away(answer: Awaitable[T]) -> T | None:
+async def unless_away(answer: Awaitable[T]) -> T | None:
     """The answer of another process; None while it is away."""
     try:
         return await answer

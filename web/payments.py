@@ -10,14 +10,14 @@ from litestar.params import FromPath, FromQuery, URLEncodedBody
 from backend.errors import BadRequest, DomainError
 from backend.identity import Person
 from backend.ids import is_id
-from backend.payments import SHORT_OF_DEADLINE, Confirm, Payment, Started, StartPayment
+from backend.payments import SHORT_OF_DEADLINE, Confirm, Order, Payment, Started, StartPayment
 from backend.services import Services
 from web.codes import path_of
 from web.doors import begun
 from web.forms import Form
 from web.http import WebRequest, redirect
 from web.i18n import texts
-from web.orders import refused
+from web.orders import is_transfer, refused
 from web.problems import status_of
 from web.render import page, unchanged
 from web.session import Visit
@@ -49,7 +49,7 @@ async def start(
             requirement=started.requirement,
             here=path_of(command.order_id),
         )
-    return _result(request, started.payment)
+    return _result(request, order, started.payment)
 
 
 @post("/payments/ceremonies", status_code=200)
@@ -96,7 +96,7 @@ async def confirm(  # noqa: PLR0913 — what a handler needs arrives by name
         response_json=form["response_json"].encode(),
     )
     try:
-        return _result(request, await services.payments.confirm(answer))
+        return _result(request, order, await services.payments.confirm(answer))
     except DomainError as refusal:
         return refused(request, order, refusal)
 
@@ -114,7 +114,7 @@ async def show(
         return unchanged()
     if payment.payer_id != person.person_id:  # the shop's owner has it as a bill
         return redirect(request, f"/bills/{payment_id}")
-    return _page(request, payment)
+    return _page(request, await services.payments.order(payment.order_id), payment)
 
 
 def _command(form: Form, visit: Visit, person: Person) -> StartPayment:
@@ -144,22 +144,24 @@ def _needs_passkey(started: Started) -> bool:
     return asked is not None and asked.ceremony is not None and started.payment.status == "created"
 
 
-def _result(request: WebRequest, payment: Payment) -> Response[str] | Response[None]:
+def _result(request: WebRequest, order: Order, payment: Payment) -> Response[str] | Response[None]:
     """htmx swaps the result in and shows its address; without htmx the browser goes there."""
     path = f"/payments/{payment.payment_id}"
     if not request.is_partial:
         return redirect(request, path)
-    return _page(request, payment, {"HX-Push-Url": path})
+    return _page(request, order, payment, {"HX-Push-Url": path})
 
 
 def _page(
-    request: WebRequest, payment: Payment, headers: dict[str, str] | None = None
+    request: WebRequest, order: Order, payment: Payment, headers: dict[str, str] | None = None
 ) -> Response[str]:
     return page(
         request,
         "payments/page.html",
         headers=headers,
         payment=payment,
+        order=order,
+        transfer=is_transfer(order),
         final=payment.status in FINAL,
         known_by=payment.created_at + KNOWN_WITHIN,
         here=path_of(payment.order_id),

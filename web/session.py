@@ -20,6 +20,9 @@ REFRESHING = frozenset(
     {
         "div#home",
         "div#board",
+        "div#asked",
+        "section#paycode",
+        "section#received",
         "section#today",
         "section#order",
         "section#pay",
