@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import asyncpg
 import msgspec
 
 from backend import ids, keys, ledger, risk, rpc, services
@@ -23,10 +24,11 @@ from backend.intent import Intent
 from backend.keys import FileSigner
 from backend.ledger import Ledger, NewAccount, Post
 from backend.ledger.service import LedgerService, running
-from backend.merchant import Charge, OpenShop, Seat, Shop
+from backend.merchant import Charge, Invite, OpenShop, Seat, Shop
 from backend.payments import Order, StartPayment
 from backend.posting import Posting, Transfer
 from backend.risk import (
+    Approval,
     AuthorizeTopUp,
     BankWord,
     BeginRegistration,
@@ -38,6 +40,7 @@ from backend.risk import (
 from backend.risk import service as risk_service
 from backend.services import Services
 from backend.settings import Settings
+from backend.shop_roles import Role
 from tests.passkey import Passkey
 
 PATIENCE = timedelta(hours=13)  # after which a new device is trusted
@@ -174,15 +177,58 @@ class World(msgspec.Struct, kw_only=True):
         verdict = await self.services.risk.authorize_top_up(AuthorizeTopUp(intent, word))
         await self.books.post(Post(credit, verdict))
 
-    async def shop(self, owner: Wallet, name: str = "老王面馆") -> Shop:
-        """A shop of the owner's, who takes its seat."""
-        return await self.services.merchant.open_shop(
-            OpenShop(shop_id=ids.new("mch"), owner_id=owner.person_id, name=name, category="food")
+    async def shop(self, owner: Wallet, name: str = "老王面馆", *, fees: bool = False) -> Shop:
+        """A shop of the owner's, who takes its seat. It pays no fees, unless they are the point."""
+        shop = await self.services.merchant.open_shop(
+            OpenShop(
+                shop_id=ids.new("mch"),
+                owner_id=owner.person_id,
+                name=name,
+                category="food",
+                device_secret=owner.device_secret,
+            )
         )
+        if not fees:
+            await self.fee(shop, bps=0)
+        return shop
+
+    async def fee(self, shop: Shop, *, bps: int, product: str = "", since: str = "-1 day") -> None:
+        """A line of the schedule, written by who may."""
+        owner = await asyncpg.connect(self.settings.tx_owner_url)
+        await owner.execute(
+            "insert into payments.fee (shop_id, product, since, bps)"
+            " values ($1, $2, $3::timestamptz + $4::text::interval, $5)",
+            shop.shop_id,
+            product,
+            self.clock.now(),
+            since,
+            bps,
+        )
+        await owner.close()
 
     async def seat(self, shop: Shop) -> Seat:
         """The owner's."""
         return await self.services.merchant.take_seat(shop.owner_id, shop.shop_id)
+
+    async def hire(self, owner: Wallet, member: Wallet, role: Role, store_id: str = "") -> Seat:
+        """Invited by the owner, joined with the member's own passkey."""
+        merchant = self.services.merchant
+        invited = await merchant.invite(
+            await merchant.seat(owner.person_id),
+            Invite(
+                invitation_id=ids.new("inv"),
+                role=role,
+                store_id=store_id,
+                device_secret=owner.device_secret,
+            ),
+        )
+        return await merchant.join(await self.joining(member, invited.secret), invited.secret)
+
+    async def joining(self, member: Wallet, secret: str) -> Approval:
+        """The member's word that they join."""
+        ceremony = await self.services.merchant.begin_joining(member.person_id, secret)
+        response = member.passkey.sign(ceremony.options_json)
+        return Approval(member.person_id, ceremony.ceremony_id, response)
 
     async def order(self, shop: Shop, amount_fen: int = 23_00) -> Order:
         """A code that the owner shows."""
