@@ -9,7 +9,7 @@ from procrastinate.jobs import DeleteJobCondition, Job
 
 from backend import jobs, services
 from backend.clock import Clock, SystemClock
-from backend.payments.driver import GIVE_BACK, RESUME
+from backend.payments.parts import GIVE_BACK, RESUME
 from backend.services import Services
 from backend.settings import Settings
 

@@ -11,11 +11,12 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
 
     person_id: str
     bill_id: str  # the payment's or top-up's id; the two sides of a payment share it
-    kind: str  # "payment", "income", "topup", …
+    kind: str  # "payment", "income" (of a shop), "transfer" (both ways), "topup", …
     direction: str  # "out" or "in"
     counterparty: str  # name as shown
     amount_fen: int
     fee_fen: int = 0
+    refunded_fen: int = 0  # what went back of it so far
     status: str  # "pending", "succeeded", "refused"
     method: str = ""  # level or card, a machine word such as "balance" or "card:…1234"
     note: str = ""
@@ -23,6 +24,15 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     event_at: datetime
     settled_at: datetime | None = None
     refusal_code: str = ""
+
+
+class Refunded(msgspec.Struct, frozen=True, kw_only=True):
+    """What went back, now, of a bill that these people share."""
+
+    bill_id: str
+    person_ids: tuple[str, ...]
+    amount_fen: int
+    at: datetime
 
 
 class BillPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +51,11 @@ class Bills(Protocol):
         """Insert or move on, inside the caller's transaction. Only `pending` can change."""
         ...
 
+    async def refund(self, refunded: Refunded) -> None:
+        """Part of a succeeded bill went back, on both sides, inside the caller's transaction. In
+        the sums it is money the other way, in the month in which it went back."""
+        ...
+
     async def page(
         self, person_id: str, cursor: str, limit: Annotated[int, msgspec.Meta(ge=1, le=100)]
     ) -> BillPage:
@@ -52,5 +67,5 @@ class Bills(Protocol):
         ...
 
     async def months(self, person_id: str, months: tuple[str, ...]) -> tuple[MonthSum, ...]:
-        """Sums of succeeded bills."""
+        """Sums of succeeded bills and of refunds."""
         ...

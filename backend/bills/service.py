@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from backend.bills import Bill, BillPage, MonthSum, cursor
+from backend.bills import Bill, BillPage, MonthSum, Refunded, cursor
 from backend.db import TX
 from backend.errors import BadRequest, NotFound
 
@@ -16,7 +16,7 @@ MONTH_SLOTS = 16  # rows per month's sum, so that a busy shop's bills don't wait
 
 _MONTH = re.compile(r"[1-9]\d{3}-(0[1-9]|1[0-2])", re.ASCII)
 _COLUMNS = Bill.__struct_fields__
-_TYPES = {"amount_fen": "bigint", "fee_fen": "bigint"} | dict.fromkeys(
+_TYPES = dict.fromkeys(("amount_fen", "fee_fen", "refunded_fen"), "bigint") | dict.fromkeys(
     ("event_at", "settled_at"), "timestamptz"
 )
 _NEWEST = datetime(9999, 12, 31, tzinfo=UTC), "\x7f"
@@ -44,6 +44,21 @@ on conflict (person_id, month, slot) do update
 set in_fen = m.in_fen + excluded.in_fen, out_fen = m.out_fen + excluded.out_fen
 """  # noqa: S608
 
+_REFUND = f"""
+with back as (
+    update bills.bill set refunded_fen = refunded_fen + $3
+    where person_id = any($1) and bill_id = $2 and status = 'succeeded'
+    returning person_id, direction
+)
+insert into bills.month as m (person_id, month, slot, in_fen, out_fen)
+select person_id, date_trunc('month', $4::timestamptz at time zone 'Asia/Shanghai')::date,
+    pg_backend_pid() % {MONTH_SLOTS},
+    case direction when 'out' then $3 else 0 end, case direction when 'in' then $3 else 0 end
+from back order by 1
+on conflict (person_id, month, slot) do update
+set in_fen = m.in_fen + excluded.in_fen, out_fen = m.out_fen + excluded.out_fen
+"""  # noqa: S608
+
 
 class BillsService:
     async def record(self, bills: tuple[Bill, ...]) -> None:
@@ -51,6 +66,16 @@ class BillsService:
         rows = [msgspec.structs.astuple(bill) for bill in bills]
         columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
         await TX.query(_RECORD, *columns)
+
+    async def refund(self, refunded: Refunded) -> None:
+        assert TX.current_transaction.get(), "bills belong to the transaction of the change"
+        await TX.query(
+            _REFUND,
+            list(refunded.person_ids),
+            refunded.bill_id,
+            refunded.amount_fen,
+            refunded.at,
+        )
 
     async def page(self, person_id: str, cursor: str, limit: int) -> BillPage:
         if not 1 <= limit <= MAX_PAGE:

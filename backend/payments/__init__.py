@@ -19,10 +19,9 @@ from backend.payments.shapes import (
     ReceiveCode,
     Refund,
     RefundStarted,
-    ShopDay,
+    Started,
     StartPayment,
     StartRefund,
-    Started,
 )
 from backend.risk import FreezeState
 
@@ -33,7 +32,8 @@ class Payments(Protocol):
         ...
 
     async def cancel_order(self, shop_id: str, order_id: str) -> Order:
-        """Refuses: NotFound, OrderPaid, OrderBusy."""
+        """An order by payment code whose payer is still being asked is cancelled too. Refuses:
+        NotFound, OrderPaid, OrderBusy."""
         ...
 
     async def order(self, order_id: str) -> Order:
@@ -72,9 +72,10 @@ class Payments(Protocol):
         ...
 
     async def refund(self, start: StartRefund) -> RefundStarted:
-        """Refuses: BadRequest, IdReused, NotFound (no such posted payment of the shop),
-        InsufficientBalance (of the shop), ReversalTooSoon, what risk and ledger refuse, and
-        RiskUnavailable, LedgerUnavailable, PaymentPending as for payments."""
+        """refund_id: prefix "rfd". Refuses: BadRequest, IdReused, NotFound (no such posted payment
+        of the shop), RefundTooMuch, ReversalTooSoon, RefundBusy, InsufficientBalance (of the shop),
+        what risk and ledger refuse, and RiskUnavailable, LedgerUnavailable, PaymentPending as for
+        payments."""
         ...
 
     async def confirm_refund(self, confirm: ConfirmRefund) -> Refund:
@@ -107,14 +108,6 @@ class Payments(Protocol):
         """Of the payer or of the shop's owner. Refuses: NotFound."""
         ...
 
-    async def shop_payments(self, shop_id: str, limit: int) -> tuple[Payment, ...]:
-        """The newest posted ones."""
-        ...
-
-    async def shop_days(self, shop_id: str, days: int) -> tuple[ShopDay, ...]:
-        """The last `days` days, oldest first, today last."""
-        ...
-
     async def open_wallet(self, person_id: str) -> None:
         """A person's account in the books. Idempotent; opened later by `sweep` if the ledger is
         away."""
@@ -133,12 +126,13 @@ class Payments(Protocol):
         """Drive on what stopped half-way and expire orders; how many were touched."""
         ...
 
-    async def resume(self, payment_id: str) -> None:
-        """A job: find out what became of a payment. Refuses: PaymentPending (try again)."""
+    async def resume(self, ref: str) -> None:
+        """A job: find out what became of a payment or refund. Refuses: PaymentPending (try
+        again)."""
         ...
 
-    async def give_back(self, payment_id: str) -> None:
-        """A job: limits that a refused payment had used. Refuses: RiskUnavailable."""
+    async def give_back(self, ref: str) -> None:
+        """A job: limits that a refused payment or refund had used. Refuses: RiskUnavailable."""
         ...
 
 
@@ -172,6 +166,14 @@ class NotForYou(DomainError, code="not_for_you"):
 
 class TooManyReceiveCodes(DomainError, code="too_many_receive_codes"):
     """params: limit, of codes with an amount that a person makes in a day."""
+
+
+class RefundBusy(DomainError, code="refund_busy", retryable=True):
+    """Another refund of the payment is under way, or came between: start again."""
+
+
+class Reversed(DomainError, code="reversed"):
+    """The till gave up and the whole amount went back. Never raised: a state of `charged`."""
 
 
 class ReversalTooSoon(DomainError, code="reversal_too_soon", retryable=True):

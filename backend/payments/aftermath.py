@@ -1,32 +1,34 @@
-"""What follows from a payment's new state: bills, events, the shop's day. In its transaction."""
+"""What follows from a payment's new state: bills, events, sales. In its transaction."""
 
 from backend.bills import Bill
-from backend.db import TX
 from backend.events import News
 from backend.payments.parts import Parts
-from backend.payments.records import PaymentRow
-from backend.payments.rules import SHANGHAI
+from backend.payments.records import OrderRow, PaymentRow
+from backend.payments.rules import is_person
+from backend.payments.selling import sold_for
 
-DAY_SLOTS = 16  # rows per shop and day, so that a busy till's payments don't wait for each other
 
-
-async def record_posted(parts: Parts, row: PaymentRow) -> None:
-    await _add_to_day(row)
-    await parts.bills.record((_payers_bill(row, "succeeded"), _owners_bill(row)))
+async def record_posted(parts: Parts, row: PaymentRow, order: OrderRow) -> None:
+    if not is_person(row.payee_id):
+        await parts.sales.record(sold_for(order, row))
+    await parts.bills.record(bills_of(row))
     await parts.events.record_all(
         (
             News(f"order:{row.order_id}", "order_paid", row.order_id),
-            News(f"shop:{row.payee_id}", "order_paid", row.order_id),
+            _payees_news(row),
             News(f"person:{row.payer_id}", "payment_posted", row.payment_id),
         )
     )
 
 
-async def record_refused(parts: Parts, row: PaymentRow) -> None:
+async def record_refused(parts: Parts, row: PaymentRow, freed: str) -> None:
+    """freed: the event that the order's new state is."""
+    if not is_person(row.payee_id):
+        await parts.sales.refused(row.order_id)
     await parts.bills.record((_payers_bill(row, "refused"),))
     await parts.events.record_all(
         (
-            News(f"order:{row.order_id}", "order_open", row.order_id),
+            News(f"order:{row.order_id}", freed, row.order_id),
             News(f"person:{row.payer_id}", "payment_refused", row.payment_id),
         )
     )
@@ -36,11 +38,16 @@ async def record_pending(parts: Parts, row: PaymentRow) -> None:
     await parts.bills.record((_payers_bill(row, "pending"),))
 
 
+def bills_of(row: PaymentRow) -> tuple[Bill, Bill]:
+    """Both sides of a posted payment: the payer's, the payee's."""
+    return _payers_bill(row, "succeeded"), _payees_bill(row)
+
+
 def _payers_bill(row: PaymentRow, status: str) -> Bill:
     return Bill(
         person_id=row.payer_id,
         bill_id=row.payment_id,
-        kind="payment",
+        kind="transfer" if is_person(row.payee_id) else "payment",
         direction="out",
         counterparty=row.payee_name,
         amount_fen=row.amount_fen,
@@ -54,11 +61,11 @@ def _payers_bill(row: PaymentRow, status: str) -> Bill:
     )
 
 
-def _owners_bill(row: PaymentRow) -> Bill:
+def _payees_bill(row: PaymentRow) -> Bill:
     return Bill(
         person_id=row.owner_id,
         bill_id=row.payment_id,
-        kind="income",
+        kind="transfer" if is_person(row.payee_id) else "income",
         direction="in",
         counterparty=row.payer_name,
         amount_fen=row.amount_fen,
@@ -72,13 +79,7 @@ def _owners_bill(row: PaymentRow) -> Bill:
     )
 
 
-async def _add_to_day(row: PaymentRow) -> None:
-    await TX.query(
-        "insert into payments.shop_day as d (shop_id, day, slot, amount_fen, count)"  # noqa: S608
-        f" values ($1, $2, pg_backend_pid() % {DAY_SLOTS}, $3, 1)"
-        " on conflict (shop_id, day, slot) do update"
-        " set amount_fen = d.amount_fen + excluded.amount_fen, count = d.count + 1",
-        row.payee_id,
-        row.event_at.astimezone(SHANGHAI).date(),
-        row.amount_fen,
-    )
+def _payees_news(row: PaymentRow) -> News:
+    if is_person(row.payee_id):
+        return News(f"person:{row.payee_id}", "payment_received", row.payment_id)
+    return News(f"shop:{row.payee_id}", "order_paid", row.order_id)

@@ -1,13 +1,16 @@
 """Claiming an order for one payment: the place where concurrent payers meet."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from backend.clock import Clock
 from backend.db import TX
 from backend.errors import IdReused
+from backend.events import News
+from backend.payments.parts import Parts
 from backend.payments.records import (
+    OrderMove,
     OrderRow,
     PaymentMove,
     PaymentRow,
@@ -18,6 +21,7 @@ from backend.payments.records import (
     move_payment,
 )
 from backend.payments.rules import check_payable
+from backend.payments.selling import sold
 
 
 async def claim(row: PaymentRow, life: timedelta, clock: Clock) -> PaymentRow:
@@ -27,9 +31,9 @@ async def claim(row: PaymentRow, life: timedelta, clock: Clock) -> PaymentRow:
     Refuses: IdReused, and as `check_payable`.
     """
     now = clock.now()
-    row = msgspec.structs.replace(row, deadline_at=now + life)
     async with TX.transaction():
         order = await lock_order(row.order_id)
+        row = msgspec.structs.replace(row, deadline_at=_until(order, now + life))
         holder = await holder_of(order)
         mine = holder if holder is not None and holder.payment_id == row.payment_id else None
         if mine is not None and mine.status != "created":
@@ -40,8 +44,63 @@ async def claim(row: PaymentRow, life: timedelta, clock: Clock) -> PaymentRow:
             row = await _renew(row)
         if row.status != "created":
             return row
-        await move_order(order, "paying", payment_id=row.payment_id, claimed_until=row.deadline_at)
+        await move_order(
+            order,
+            OrderMove(
+                enters="paying",
+                payment_id=row.payment_id,
+                claimed_until=row.deadline_at,
+                payer_id=row.payer_id if order.code == "shown" else "",
+            ),
+        )
     return row
+
+
+async def ask(parts: Parts, row: PaymentRow) -> PaymentRow:
+    """The payer of an order by payment code is asked for a passkey, until the order's end."""
+    async with TX.transaction():
+        order = await lock_order(row.order_id)
+        holder = await holder_of(order)
+        if holder is None or holder.payment_id != row.payment_id or holder.status != "created":
+            return await find_payment(row.payment_id) or row
+        if order.asked:
+            return holder
+        until = order.expires_at
+        await move_order(
+            order,
+            OrderMove(enters="paying", payment_id=row.payment_id, claimed_until=until, asked=True),
+        )
+        move = PaymentMove(leaves="created", enters="created", deadline_at=until)
+        await parts.events.record_all(
+            (
+                News(f"person:{row.payer_id}", "payment_asked", row.order_id),
+                News(f"order:{row.order_id}", "payment_asked", row.order_id),
+            )
+        )
+        return await move_payment(row.payment_id, move) or holder
+
+
+async def free(parts: Parts, order: OrderRow, *, closed_code: str = "") -> str:
+    """An order whose payment failed is open again; answers the event that this is.
+
+    But the payment code that brought the payer is burnt: its order is closed, and the next code is
+    read for a new one. Inside the caller's transaction; the order is locked.
+    """
+    if order.status == "paying":
+        order = await move_order(order, OrderMove(enters="open")) or order
+    now = parts.clock.now()
+    if order.code != "shown" or order.status != "open" or order.expires_at <= now:
+        return "order_open"
+    await move_order(order, OrderMove(enters="cancelled", closed_code=closed_code))
+    await parts.sales.record(sold(order, "cancelled", now))
+    return "order_cancelled"
+
+
+def _until(order: OrderRow, wished: datetime) -> datetime:
+    """Who was asked at the till has the order until its end, and nobody for longer."""
+    if order.code != "shown":
+        return wished
+    return order.expires_at if order.asked else min(wished, order.expires_at)
 
 
 async def _renew(row: PaymentRow) -> PaymentRow:

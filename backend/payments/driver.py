@@ -1,6 +1,7 @@
 """From consent to the end: verdict, posting, and what follows. Each step can be repeated."""
 
 from contextlib import suppress
+from datetime import datetime
 
 import structlog
 
@@ -18,9 +19,11 @@ from backend.payments import (
     RiskUnavailable,
 )
 from backend.payments.aftermath import record_pending, record_posted, record_refused
-from backend.payments.claim import holder_of
-from backend.payments.parts import Parts, balance_of, risk_at_hand
+from backend.payments.claim import free, holder_of
+from backend.payments.parts import GIVE_BACK, RESUME, Parts, balance_of, risk_at_hand
 from backend.payments.records import (
+    OrderMove,
+    OrderRow,
     PaymentMove,
     PaymentRow,
     find_payment,
@@ -32,9 +35,6 @@ from backend.payments.records import (
 from backend.payments.rules import check_payable
 from backend.risk import Authorize
 from backend.verdict import SignedVerdict
-
-GIVE_BACK = "payments.give_back"
-RESUME = "payments.resume"
 
 _log = structlog.get_logger(__name__)
 
@@ -99,11 +99,10 @@ class Driver:
         async with TX.transaction():
             # The order first, as everywhere; its update is its lock.
             paid = await pay_order(row.order_id, row.payment_id, now)
-            if not paid:
-                await lock_order(row.order_id)
+            order = paid or await lock_order(row.order_id)
             moved = await move_payment(row.payment_id, move)
             if moved is not None:
-                await record_posted(self._parts, moved)
+                await record_posted(self._parts, moved, order)
         current = moved or await _current(row)
         if current.status != "posted" or (moved is not None and not paid):
             # Money moved: the payment says so, whatever became of the order. People must look.
@@ -125,9 +124,10 @@ class Driver:
             move = PaymentMove(leaves=row.status, enters="refused", refusal=refusal)
             moved = await move_payment(row.payment_id, move)
             if moved is not None:
+                freed = "order_open"
                 if order.status == "paying" and order.payment_id == row.payment_id:
-                    await move_order(order, "open")
-                await record_refused(self._parts, moved)
+                    freed = await free(self._parts, order)
+                await record_refused(self._parts, moved, freed)
                 if used_limits:
                     await jobs.enqueue(GIVE_BACK, row.payment_id)
         if moved is None:
@@ -148,14 +148,18 @@ class Driver:
             await self._parts.risk.release(payment_id)
 
     async def let_go(self, row: PaymentRow) -> None:
-        """Nothing was decided: the order is free, the payment may be tried again while it lives."""
+        """Nothing was decided: the order is free, the payment may be tried again while it lives.
+
+        An order by payment code is nobody else's to pay: it stays claimed."""
         async with TX.transaction():
             order = await lock_order(row.order_id)
+            if order.code == "shown":
+                return
             move = PaymentMove(leaves="created", enters="created", deadline_at=order.expires_at)
             moved = await move_payment(row.payment_id, move)
             if moved is None or order.payment_id != row.payment_id or order.status != "paying":
                 return
-            await move_order(order, "open")
+            await move_order(order, OrderMove(enters="open"))
             await self._parts.events.record(f"order:{order.order_id}", "order_open", order.order_id)
 
     async def _keep(self, row: PaymentRow, verdict: SignedVerdict) -> PaymentRow:
@@ -176,7 +180,7 @@ class Driver:
             )
             moved = await move_payment(row.payment_id, move)
             if not mine:
-                await move_order(order, "paying", payment_id=row.payment_id, claimed_until=deadline)
+                await _claim_again(order, row, deadline)
         assert moved is not None, "the order's lock keeps its payments still"
         return moved
 
@@ -199,6 +203,11 @@ class Driver:
             balance = await balance_of(self._parts.ledger, row.asked().source)
             missing = max(row.amount_fen - balance.available_fen, 1)
         return InsufficientBalance(short_fen=missing)
+
+
+async def _claim_again(order: OrderRow, row: PaymentRow, deadline: datetime) -> None:
+    claim = OrderMove(enters="paying", payment_id=row.payment_id, claimed_until=deadline)
+    await move_order(order, claim)
 
 
 async def _current(row: PaymentRow) -> PaymentRow:

@@ -7,9 +7,8 @@ import msgspec
 
 from backend.clock import to_ms
 from backend.intent import Intent
-from backend.payments import StartPayment
 from backend.payments.records import OrderRow, PaymentRow
-from backend.payments.rules import fee_fen, masked
+from backend.payments.rules import is_person, masked
 from backend.posting import Posting, Transfer
 
 FEE_ACCOUNT = "fee:income"
@@ -23,56 +22,72 @@ def shop_account(payee_id: str) -> str:
     return f"shop:{payee_id}"
 
 
-def new_payment(
-    order: OrderRow, start: StartPayment, payer_name: str, now: datetime, deadline_at: datetime
-) -> PaymentRow:
-    intent = _intent(order, start, now)
+def payee_account(payee_id: str) -> str:
+    return person_account(payee_id) if is_person(payee_id) else shop_account(payee_id)
+
+
+class Payer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who pays with which payment. event_at: see `StartPayment`."""
+
+    payment_id: str
+    payer_id: str
+    name: str
+    event_at: datetime | None = None
+
+
+def new_payment(order: OrderRow, payer: Payer, now: datetime) -> PaymentRow:
+    """Its deadline is set when it claims its order."""
     return PaymentRow(
-        payment_id=start.payment_id,
+        payment_id=payer.payment_id,
         order_id=order.order_id,
-        payer_id=start.payer_id,
-        payer_name=masked(payer_name),
+        payer_id=payer.payer_id,
+        payer_name=masked(payer.name),
         owner_id=order.owner_id,
         payee_id=order.payee_id,
         payee_name=order.payee_name,
         amount_fen=order.amount_fen,
-        fee_fen=intent.fee_fen,
+        fee_fen=order.fee_fen,
         note=order.note,
-        intent=msgspec.msgpack.encode(intent),
+        intent=msgspec.msgpack.encode(_intent(order, payer)),
         verdict=None,
         level="",
         status="created",
         refusal_code="",
         refusal=None,
-        event_at=start.event_at or now,
+        event_at=payer.event_at or now,
         created_at=now,
-        deadline_at=deadline_at,
+        deadline_at=now,
         posted_at=None,
         journal_seq=None,
     )
 
 
-def _intent(order: OrderRow, start: StartPayment, now: datetime) -> Intent:
-    payer, shop = person_account(start.payer_id), shop_account(order.payee_id)
-    fee = fee_fen(order.amount_fen, start.event_at or now)
-    transfers = [Transfer(payer, shop, order.amount_fen)]
-    if fee:
-        transfers.append(Transfer(shop, FEE_ACCOUNT, fee))
+def kind_of_payment(payee_id: str) -> str:
+    """As the security system calls it."""
+    return "transfer" if is_person(payee_id) else "pay"
+
+
+def _intent(order: OrderRow, payer: Payer) -> Intent:
+    source, payee = person_account(payer.payer_id), payee_account(order.payee_id)
+    transfers = [Transfer(source, payee, order.amount_fen)]
+    if order.fee_fen:
+        transfers.append(Transfer(payee, FEE_ACCOUNT, order.fee_fen))
+    kind = kind_of_payment(order.payee_id)
     return Intent(
-        intent_id=start.payment_id,
-        kind="pay",
-        payer_id=start.payer_id,
+        intent_id=payer.payment_id,
+        kind=kind,
+        payer_id=payer.payer_id,
         payee_id=order.payee_id,
         payee_name=order.payee_name,
         amount_fen=order.amount_fen,
-        fee_fen=fee,
-        source=payer,
-        code="dynamic",
+        fee_fen=order.fee_fen,
+        source=source,
+        code=order.code,
         posting=Posting(
-            posting_id=start.payment_id,
-            reason="pay",
+            posting_id=payer.payment_id,
+            reason=kind,
             transfers=tuple(transfers),
-            event_at_ms=to_ms(start.event_at) if start.event_at else 0,
+            event_at_ms=to_ms(payer.event_at) if payer.event_at else 0,
         ),
         expires_at_ms=to_ms(order.expires_at),
         nonce=secrets.token_bytes(32),

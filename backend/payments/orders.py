@@ -1,62 +1,82 @@
-"""Orders: a shop's requests for money, each with an end."""
+"""Orders: requests for money, each with an end."""
 
 from datetime import datetime
 
 import msgspec
 
-from backend.clock import Clock
+from backend import jobs
 from backend.db import TX
 from backend.errors import BadRequest, IdReused, NotFound
-from backend.events import Events, News
+from backend.events import News
 from backend.payments import (
     MAX_ORDER_LIFE,
     MIN_ORDER_LIFE,
     OpenOrder,
     Order,
     OrderBusy,
+    OrderCancelled,
     OrderPaid,
 )
+from backend.payments.aftermath import record_refused
 from backend.payments.claim import holder_of
+from backend.payments.fees import fee_at
+from backend.payments.parts import GIVE_BACK, Parts
 from backend.payments.records import (
+    ORDER_COLUMNS,
+    OrderMove,
     OrderRow,
+    PaymentMove,
     find_order,
     insert_order,
     lock_order,
     move_order,
+    move_payment,
 )
 from backend.payments.rules import expired, takeable
+from backend.payments.selling import sold
+from backend.sales import Sale
 
 MAX_EXPIRED = 500  # in one transaction
 
+# What two requests of one id must have in common.
+_CONTENT = (
+    "payee_id",
+    "owner_id",
+    "payee_name",
+    "amount_fen",
+    "note",
+    "code",
+    "store_id",
+    "terminal_id",
+    "opened_by",
+)
+
 
 class Orders:
-    def __init__(self, events: Events, clock: Clock) -> None:
-        self._events, self._clock = events, clock
+    def __init__(self, parts: Parts) -> None:
+        self._parts, self._events, self._clock = parts, parts.events, parts.clock
 
     async def open_order(self, new: OpenOrder) -> Order:
-        if not MIN_ORDER_LIFE <= new.life <= MAX_ORDER_LIFE:
+        if not MIN_ORDER_LIFE <= new.life <= MAX_ORDER_LIFE or new.code == "shown":
+            raise BadRequest()
+        return order_as_seen(await self.open(new), self._clock.now())
+
+    async def open(self, new: OpenOrder, charge_id: str = "") -> OrderRow:
+        """charge_id: of an order by payment code, the payment that may pay it. Refuses:
+        BadRequest, IdReused."""
+        if new.code not in ("dynamic", "static", "shown", "none"):
             raise BadRequest()
         now = self._clock.now()
-        await insert_order(
-            Order(
-                order_id=new.order_id,
-                payee_id=new.payee_id,
-                owner_id=new.owner_id,
-                payee_name=new.payee_name,
-                amount_fen=new.amount_fen,
-                note=new.note,
-                status="open",
-                created_at=now,
-                expires_at=now + new.life,
-                paid_at=None,
-                payment_id=None,
-            )
-        )
-        stored = await find_order(new.order_id)
+        row = await self._new(new, charge_id, now)
+        async with TX.transaction():
+            stored = await insert_order(row)
+            if stored is not None:
+                await self._record(sold(stored, "open"))
+        stored = stored or await find_order(new.order_id)
         assert stored is not None, "it was inserted above or before"
-        if not _same(stored, new):
+        if not _same(stored, new, charge_id):
             raise IdReused()
-        return order_as_seen(stored, now)
+        return stored
 
     async def cancel_order(self, payee_id: str, order_id: str) -> Order:
         now = self._clock.now()
@@ -71,9 +91,11 @@ class Orders:
             if not takeable(order, holder, now):
                 raise OrderBusy()
             if order.status == "paying":
-                order = await move_order(order, "open") or order
+                order = await move_order(order, OrderMove(enters="open")) or order
+                await self._refuse_charge(order)
             if order.status == "open" and not expired(order, now):
-                order = await move_order(order, "cancelled") or order
+                order = await move_order(order, OrderMove(enters="cancelled")) or order
+                await self._record(sold(order, "cancelled", now))
                 await self._events.record(f"order:{order_id}", "order_cancelled", order_id)
         return order_as_seen(order, now)
 
@@ -86,19 +108,62 @@ class Orders:
     async def expire_due(self) -> int:
         """Orders that nobody paid in time; how many."""
         async with TX.transaction():
-            rows = await TX.query(
-                "update payments.orders set status = 'expired' where order_id in ("
+            rows = await TX.query_as(
+                OrderRow,
+                "update payments.orders set status = 'expired' where order_id in ("  # noqa: S608
                 " select order_id from payments.orders where status = 'open' and expires_at <= $1"
-                " order by expires_at limit $2 for no key update skip locked) returning order_id",
+                " order by expires_at limit $2 for no key update skip locked)"
+                f" returning {ORDER_COLUMNS}",
                 self._clock.now(),
                 MAX_EXPIRED,
             )
-            ids = [row["order_id"] for row in rows]
-            if ids:
+            sales = [sale for row in rows for sale in sold(row, "expired", row.expires_at)]
+            await self._record(tuple(sales))
+            if rows:
                 await self._events.record_all(
-                    tuple(News(f"order:{id_}", "order_expired", id_) for id_ in ids)
+                    tuple(
+                        News(f"order:{row.order_id}", "order_expired", row.order_id) for row in rows
+                    )
                 )
         return len(rows)
+
+    async def _refuse_charge(self, order: OrderRow) -> None:
+        """The payment that a till began ends with its order; one that a payer began may go on to
+        learn that by itself."""
+        if order.code != "shown":
+            return
+        move = PaymentMove(leaves="created", enters="refused", refusal=OrderCancelled())
+        moved = await move_payment(order.charge_id, move)
+        if moved is not None:
+            await record_refused(self._parts, moved, "order_cancelled")
+            # A verdict may be on its way to us.
+            await jobs.enqueue(GIVE_BACK, moved.payment_id)
+
+    async def _new(self, new: OpenOrder, charge_id: str, now: datetime) -> OrderRow:
+        return OrderRow(
+            order_id=new.order_id,
+            payee_id=new.payee_id,
+            owner_id=new.owner_id,
+            payee_name=new.payee_name,
+            amount_fen=new.amount_fen,
+            fee_fen=await fee_at(new.payee_id, new.code, new.amount_fen, now),
+            note=new.note,
+            status="open",
+            code=new.code,
+            store_id=new.store_id,
+            terminal_id=new.terminal_id,
+            opened_by=new.opened_by,
+            payer_id=new.payer_id,
+            created_at=now,
+            expires_at=now + new.life,
+            paid_at=None,
+            payment_id=None,
+            charge_id=charge_id,
+        )
+
+    async def _record(self, sales: tuple[Sale, ...]) -> None:
+        if sales:
+            await self._parts.sales.record(sales)
 
 
 def order_as_seen(order: OrderRow, now: datetime) -> Order:
@@ -107,12 +172,11 @@ def order_as_seen(order: OrderRow, now: datetime) -> Order:
     return msgspec.structs.replace(seen, status="expired") if expired(order, now) else seen
 
 
-def _same(stored: OrderRow, new: OpenOrder) -> bool:
+def _same(stored: OrderRow, new: OpenOrder, charge_id: str) -> bool:
+    # The payer of an order by payment code is learnt after it was opened.
+    payer_id = stored.payer_id if stored.code != "shown" else new.payer_id
     return (
-        stored.payee_id,
-        stored.owner_id,
-        stored.payee_name,
-        stored.amount_fen,
-        stored.note,
-        stored.expires_at - stored.created_at,
-    ) == (new.payee_id, new.owner_id, new.payee_name, new.amount_fen, new.note, new.life)
+        all(getattr(stored, name) == getattr(new, name) for name in _CONTENT)
+        and stored.expires_at - stored.created_at == new.life
+        and (payer_id, stored.charge_id) == (new.payer_id, charge_id)
+    )

@@ -15,6 +15,10 @@ from backend.payments import LedgerUnavailable, RiskUnavailable
 from backend.risk import Risk
 from backend.sales import Sales
 
+# The jobs of payments and refunds, by the id of either.
+GIVE_BACK = "payments.give_back"
+RESUME = "payments.resume"
+
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """history: payments may say that they happened earlier (the demo's week of history)."""

@@ -6,6 +6,7 @@ from backend.payments import (
     SHORT_OF_DEADLINE,
     Confirm,
     InsufficientBalance,
+    NotForYou,
     Payment,
     Quote,
     RiskUnavailable,
@@ -14,7 +15,13 @@ from backend.payments import (
 )
 from backend.payments.claim import claim, holder_of
 from backend.payments.driver import Driver
-from backend.payments.intents import new_payment, person_account, shop_account
+from backend.payments.intents import (
+    Payer,
+    kind_of_payment,
+    new_payment,
+    payee_account,
+    person_account,
+)
 from backend.payments.orders import order_as_seen
 from backend.payments.parts import Parts, balance_of, ledger_at_hand, risk_at_hand
 from backend.payments.records import OrderRow, PaymentRow, find_order, find_payment
@@ -36,12 +43,13 @@ class Paying:
                     payer_id=payer_id,
                     payee_id=order.payee_id,
                     amount_fen=order.amount_fen,
-                    code="dynamic",
+                    code=order.code,
                     device_secret=device_secret,
+                    kind=kind_of_payment(order.payee_id),
                 )
             )
         balance = await balance_of(self._parts.ledger, person_account(payer_id))
-        if (await balance_of(self._parts.ledger, shop_account(order.payee_id))).frozen:
+        if (await balance_of(self._parts.ledger, payee_account(order.payee_id))).frozen:
             raise PayeeFrozen()
         return Quote(
             order=order_as_seen(order, now),
@@ -56,9 +64,14 @@ class Paying:
         row = await find_payment(start.payment_id)
         if row is not None and not _same(row, start):
             raise IdReused()
+        if row is None and order.code == "shown":
+            raise NotForYou()  # such a payment begins at the till
         if row is not None and row.status != "created":
             return Started(payment=as_seen(await self._driver.settle(row)), requirement=None)
-        await self._check(order, start)
+        now = self._parts.clock.now()
+        check_payable(order, await holder_of(order), start.payer_id, start.payment_id, now)
+        check_amount(order, start.amount_fen)
+        await check_accounts(self._parts, order, start.payer_id)
         row = await claim(
             row or await self._new(order, start), SHORT_OF_DEADLINE, self._parts.clock
         )
@@ -90,25 +103,15 @@ class Paying:
         ):
             raise BadRequest()
 
-    async def _check(self, order: OrderRow, start: StartPayment) -> None:
-        """Everything that can be refused before anything is stored."""
-        now = self._parts.clock.now()
-        check_payable(order, await holder_of(order), start.payer_id, start.payment_id, now)
-        check_amount(order, start.amount_fen)
-        payer, shop = person_account(start.payer_id), shop_account(order.payee_id)
-        with ledger_at_hand():
-            balances = await self._parts.ledger.balances((payer, shop))
-        found = {balance.account_id: balance for balance in balances}
-        if shop in found and found[shop].frozen:
-            raise PayeeFrozen()
-        available = found[payer].available_fen if payer in found else 0
-        if available < order.amount_fen:
-            raise InsufficientBalance(short_fen=order.amount_fen - available)
-
     async def _new(self, order: OrderRow, start: StartPayment) -> PaymentRow:
         payer = await self._parts.identity.person(start.payer_id)
-        now = self._parts.clock.now()
-        return new_payment(order, start, payer.display_name, now, now + SHORT_OF_DEADLINE)
+        who = Payer(
+            payment_id=start.payment_id,
+            payer_id=start.payer_id,
+            name=payer.display_name,
+            event_at=start.event_at,
+        )
+        return new_payment(order, who, self._parts.clock.now())
 
     async def _go_on(self, row: PaymentRow, start: StartPayment) -> Started:
         try:
@@ -138,6 +141,20 @@ class Paying:
                     intent=row.asked(), device_secret=start.device_secret, address=start.address
                 )
             )
+
+
+async def check_accounts(parts: Parts, order: OrderRow, payer_id: str) -> None:
+    """What the books refuse, before anything is stored. Refuses: LedgerUnavailable, PayeeFrozen,
+    InsufficientBalance."""
+    payer, payee = person_account(payer_id), payee_account(order.payee_id)
+    with ledger_at_hand():
+        balances = await parts.ledger.balances((payer, payee))
+    found = {balance.account_id: balance for balance in balances}
+    if payee in found and found[payee].frozen:
+        raise PayeeFrozen()
+    available = found[payer].available_fen if payer in found else 0
+    if available < order.amount_fen:
+        raise InsufficientBalance(short_fen=order.amount_fen - available)
 
 
 def as_seen(row: PaymentRow) -> Payment:

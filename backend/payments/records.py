@@ -35,16 +35,36 @@ ORDER_MOVES = frozenset(
     }
 )
 
-_ORDER = (
-    "order_id, payee_id, owner_id, payee_name, amount_fen, note, status, created_at, expires_at,"
-    " paid_at, payment_id, claimed_until"
+
+class OrderRow(Order, frozen=True, kw_only=True):
+    """claimed_until: while it is "paying", when another payment may take it over.
+
+    Of an order by payment code: charge_id, the one payment that may pay it; asked, whether its
+    payer is asked for a passkey; closed_code, why it was closed before there was a payment.
+    """
+
+    claimed_until: datetime | None = None
+    charge_id: str = ""
+    asked: bool = False
+    closed_code: str = ""
+
+
+ORDER_COLUMNS = ", ".join(OrderRow.__struct_fields__)
+_NEW_ORDER = (
+    "order_id, payee_id, owner_id, payee_name, amount_fen, fee_fen, note, code, store_id,"
+    " terminal_id, opened_by, payer_id, created_at, expires_at, charge_id"
 )
 
 
-class OrderRow(Order, frozen=True, kw_only=True):
-    """claimed_until: while it is "paying", when another payment may take it over."""
+class OrderMove(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order is to be, besides its status; payer_id "" and asked False leave it as it is."""
 
-    claimed_until: datetime | None
+    enters: str
+    payment_id: str | None = None
+    claimed_until: datetime | None = None
+    payer_id: str = ""
+    asked: bool = False
+    closed_code: str = ""
 
 
 class PaymentRow(Payment, frozen=True, kw_only=True):
@@ -88,7 +108,7 @@ class PaymentMove(msgspec.Struct, frozen=True, kw_only=True):
 async def find_order(order_id: str) -> OrderRow | None:
     return await TX.one(
         OrderRow,
-        f"select {_ORDER} from payments.orders where order_id = $1",  # noqa: S608
+        f"select {ORDER_COLUMNS} from payments.orders where order_id = $1",  # noqa: S608
         order_id,
     )
 
@@ -97,61 +117,55 @@ async def lock_order(order_id: str) -> OrderRow:
     """The order as it is now, and stays until the caller's transaction ends."""
     [order] = await TX.query_as(
         OrderRow,
-        f"select {_ORDER} from payments.orders where order_id = $1 for no key update",  # noqa: S608
+        f"select {ORDER_COLUMNS} from payments.orders where order_id = $1 for no key update",  # noqa: S608
         order_id,
     )
     return order
 
 
-async def insert_order(order: Order) -> None:
-    await TX.query(
-        "insert into payments.orders (order_id, payee_id, owner_id, payee_name, amount_fen, note,"
-        " created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing",
-        order.order_id,
-        order.payee_id,
-        order.owner_id,
-        order.payee_name,
-        order.amount_fen,
-        order.note,
-        order.created_at,
-        order.expires_at,
+async def insert_order(order: OrderRow) -> OrderRow | None:
+    """The order as stored; None if there is one of that id."""
+    names = _NEW_ORDER.split(", ")
+    places = ", ".join(f"${n}" for n in range(1, len(names) + 1))
+    return await TX.one(
+        OrderRow,
+        f"insert into payments.orders ({_NEW_ORDER}) values ({places})"  # noqa: S608
+        f" on conflict do nothing returning {ORDER_COLUMNS}",
+        *(getattr(order, name) for name in names),
     )
 
 
-async def move_order(
-    order: OrderRow,
-    enters: str,
-    *,
-    payment_id: str | None = None,
-    claimed_until: datetime | None = None,
-    paid_at: datetime | None = None,
-) -> OrderRow | None:
+async def move_order(order: OrderRow, move: OrderMove) -> OrderRow | None:
     """The order in its new state; None if it was not in `order.status` any more."""
-    assert (order.status, enters) in ORDER_MOVES, f"no way from {order.status} to {enters}"
+    assert (order.status, move.enters) in ORDER_MOVES, f"no way {order.status} to {move.enters}"
     return await TX.one(
         OrderRow,
         "update payments.orders set status = $3, payment_id = $4, claimed_until = $5,"  # noqa: S608
-        " paid_at = $6"
-        f" where order_id = $1 and status = $2 returning {_ORDER}",
+        " payer_id = case $6::text when '' then payer_id else $6 end, asked = asked or $7,"
+        " closed_code = $8"
+        f" where order_id = $1 and status = $2 returning {ORDER_COLUMNS}",
         order.order_id,
         order.status,
-        enters,
-        payment_id,
-        claimed_until,
-        paid_at,
+        move.enters,
+        move.payment_id,
+        move.claimed_until,
+        move.payer_id,
+        move.asked,
+        move.closed_code,
     )
 
 
-async def pay_order(order_id: str, payment_id: str, paid_at: datetime) -> bool:
-    """paying → paid, if it is this payment that has the order."""
-    rows = await TX.query(
-        "update payments.orders set status = 'paid', claimed_until = null, paid_at = $3"
-        " where order_id = $1 and payment_id = $2 and status = 'paying' returning order_id",
+async def pay_order(order_id: str, payment_id: str, paid_at: datetime) -> OrderRow | None:
+    """paying → paid, if it is this payment that has the order; else None."""
+    return await TX.one(
+        OrderRow,
+        "update payments.orders set status = 'paid', claimed_until = null, paid_at = $3"  # noqa: S608
+        " where order_id = $1 and payment_id = $2 and status = 'paying'"
+        f" returning {ORDER_COLUMNS}",
         order_id,
         payment_id,
         paid_at,
     )
-    return bool(rows)
 
 
 async def find_payment(payment_id: str) -> PaymentRow | None:
@@ -185,6 +199,29 @@ async def insert_payment(row: PaymentRow) -> bool:
         row.deadline_at,
     )
     return bool(rows)
+
+
+async def lock_payment(payment_id: str) -> PaymentRow | None:
+    """As it is now, and stays until the caller's transaction ends. For refunds, which meet here:
+    the order of a posted payment does not change any more."""
+    return await TX.one(
+        PaymentRow,
+        f"select {_PAYMENT} from payments.payment where payment_id = $1"  # noqa: S608
+        " for no key update",
+        payment_id,
+    )
+
+
+async def add_refunded(payment_id: str, amount_fen: int) -> PaymentRow:
+    """The database refuses more than the payment was of."""
+    [row] = await TX.query_as(
+        PaymentRow,
+        "update payments.payment set refunded_fen = refunded_fen + $2"  # noqa: S608
+        f" where payment_id = $1 returning {_PAYMENT}",
+        payment_id,
+        amount_fen,
+    )
+    return row
 
 
 async def move_payment(payment_id: str, move: PaymentMove) -> PaymentRow | None:

@@ -1,44 +1,30 @@
 """The rule book of paying an order: pure decisions over facts that others fetched."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
-import msgspec
-
-from backend.money import Fen, fen
 from backend.payments import (
     AmountChanged,
+    NotForYou,
     OrderBusy,
     OrderCancelled,
     OrderExpired,
     OrderPaid,
+    OwnCode,
     OwnShop,
 )
 from backend.payments.records import OrderRow, PaymentRow
 
 CLAIM_LIFE = timedelta(minutes=2)  # as long as a passkey ceremony lives
-SHANGHAI = timezone(timedelta(hours=8))  # no daylight saving time since 1991
-
-
-class FeeRule(msgspec.Struct, frozen=True):
-    """Hundredths of a percent of the amount, from that moment on."""
-
-    since: datetime
-    bps: int
-
-
-FEES = (FeeRule(datetime(2020, 1, 1, tzinfo=SHANGHAI), 0),)
-"""Newest last. Free for now."""
-
-
-def fee_fen(amount_fen: int, at: datetime, schedule: tuple[FeeRule, ...] = FEES) -> Fen:
-    """Half up to the fen, never above the amount."""
-    bps = next((rule.bps for rule in reversed(schedule) if rule.since <= at), 0)
-    return fen(min((amount_fen * bps + 5_000) // 10_000, amount_fen))
 
 
 def masked(name: str) -> str:
     """A name as strangers see it."""
     return f"*{name[1:]}"
+
+
+def is_person(payee_id: str) -> bool:
+    """Else it is a shop."""
+    return payee_id.startswith("usr_")
 
 
 def expired(order: OrderRow, now: datetime) -> bool:
@@ -50,8 +36,11 @@ def check_payable(
 ) -> None:
     """Whether this payment may claim the order. `holder`: the payment that has it now.
 
-    Refuses in this order: OrderPaid, OrderExpired, OrderCancelled, OrderBusy, OwnShop.
+    Refuses in this order: NotForYou, OrderPaid, OrderExpired, OrderCancelled, OrderBusy, OwnShop or
+    OwnCode.
     """
+    if order.payer_id not in ("", payer_id) or not _may_charge(order, payment_id):
+        raise NotForYou()
     if order.status == "paid":
         assert holder is not None, "a paid order names its payment"
         raise OrderPaid(by_you="yes" if holder.payer_id == payer_id else "no")
@@ -62,7 +51,7 @@ def check_payable(
     if holder is not None and _holds_on(order, holder, payer_id, payment_id, now):
         raise OrderBusy()
     if order.owner_id == payer_id:
-        raise OwnShop()
+        raise OwnCode() if is_person(order.payee_id) else OwnShop()
 
 
 def check_amount(order: OrderRow, amount_fen: int) -> None:
@@ -72,8 +61,16 @@ def check_amount(order: OrderRow, amount_fen: int) -> None:
 
 
 def takeable(order: OrderRow, holder: PaymentRow | None, now: datetime) -> bool:
-    """Whether the shop may take the order back although somebody claimed it."""
-    return holder is None or (holder.status != "authorized" and not _claimed(order, now))
+    """Whether the shop may take the order back although somebody claimed it. Who is asked at the
+    till is not there any more when the till gives up."""
+    if holder is None or order.code == "shown":
+        return holder is None or holder.status != "authorized"
+    return holder.status != "authorized" and not _claimed(order, now)
+
+
+def _may_charge(order: OrderRow, payment_id: str) -> bool:
+    """An order by payment code is paid by the payment that its till began, or just looked at."""
+    return payment_id in ("", order.charge_id) or order.code != "shown"
 
 
 def _over(order: OrderRow, holder: PaymentRow | None, now: datetime) -> bool:

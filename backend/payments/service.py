@@ -1,31 +1,39 @@
 """The face of payments, put together."""
 
-from datetime import timedelta
-
-from backend.db import TX
-from backend.errors import BadRequest, NotFound
+from backend.errors import NotFound
 from backend.payments import (
+    ChargeCode,
+    Charged,
     Confirm,
+    ConfirmRefund,
+    FeeRule,
+    NewReceiveCode,
     OpenOrder,
+    OpenReceived,
     Order,
     Payment,
     Quote,
-    ShopDay,
+    ReceiveCode,
+    Refund,
+    RefundStarted,
     Started,
     StartPayment,
+    StartRefund,
 )
 from backend.payments.accounts import Accounts
+from backend.payments.charging import Charging
 from backend.payments.driver import Driver
+from backend.payments.fees import schedule
 from backend.payments.orders import Orders
 from backend.payments.parts import Parts
 from backend.payments.paying import Paying, as_seen
+from backend.payments.receiving import Receiving
 from backend.payments.records import find_payment
-from backend.payments.rules import SHANGHAI
+from backend.payments.refund_driver import RefundDriver
+from backend.payments.refund_sweep import RefundSweeper
+from backend.payments.refunding import Refunding
 from backend.payments.sweep import Sweeper
 from backend.risk import FreezeState
-
-MAX_PAGE = 100
-MAX_DAYS = 366
 
 
 class PaymentsService:
@@ -33,9 +41,14 @@ class PaymentsService:
         self._clock = parts.clock
         self._driver = Driver(parts)
         self._paying = Paying(parts, self._driver)
-        self._orders = Orders(parts.events, parts.clock)
+        self._orders = Orders(parts)
+        self._charging = Charging(parts, self._driver, self._orders)
+        self._receiving = Receiving(parts, self._orders)
+        self._refund_driver = RefundDriver(parts)
+        self._refunding = Refunding(parts, self._refund_driver)
         self._accounts = Accounts(parts)
         self._sweeper = Sweeper(parts, self._driver)
+        self._refund_sweeper = RefundSweeper(parts, self._refund_driver)
 
     async def open_order(self, new: OpenOrder) -> Order:
         return await self._orders.open_order(new)
@@ -61,34 +74,35 @@ class PaymentsService:
             raise NotFound()
         return as_seen(row)
 
-    async def shop_payments(self, shop_id: str, limit: int) -> tuple[Payment, ...]:
-        if not 1 <= limit <= MAX_PAGE:
-            raise BadRequest()
-        columns = ", ".join(Payment.__struct_fields__)
-        found = await TX.query_as(
-            Payment,
-            f"select {columns} from payments.payment"  # noqa: S608
-            " where payee_id = $1 and status = 'posted'"
-            " order by event_at desc, payment_id desc limit $2",
-            shop_id,
-            limit,
-        )
-        return tuple(found)
+    async def charge_code(self, charge: ChargeCode) -> Charged:
+        return await self._charging.charge_code(charge)
 
-    async def shop_days(self, shop_id: str, days: int) -> tuple[ShopDay, ...]:
-        if not 1 <= days <= MAX_DAYS:
-            raise BadRequest()
-        today = self._clock.now().astimezone(SHANGHAI).date()
-        wanted = [today - timedelta(days=ago) for ago in reversed(range(days))]
-        found = await TX.query_as(
-            ShopDay,
-            "select day, sum(amount_fen)::bigint as amount_fen, sum(count)::bigint as count"
-            " from payments.shop_day where shop_id = $1 and day >= $2 group by day",
-            shop_id,
-            wanted[0],
-        )
-        sums = {row.day: row for row in found}
-        return tuple(sums.get(day) or ShopDay(day=day, amount_fen=0, count=0) for day in wanted)
+    async def charged(self, payee_id: str, order_id: str) -> Charged:
+        return await self._charging.charged(payee_id, order_id)
+
+    async def asked(self, payer_id: str) -> tuple[Order, ...]:
+        return await self._charging.asked(payer_id)
+
+    async def refund(self, start: StartRefund) -> RefundStarted:
+        return await self._refunding.start(start)
+
+    async def confirm_refund(self, confirm: ConfirmRefund) -> Refund:
+        return await self._refunding.confirm(confirm)
+
+    async def refunds(self, viewer_id: str, payment_id: str) -> tuple[Refund, ...]:
+        return await self._refunding.refunds(viewer_id, payment_id)
+
+    async def new_receive_code(self, new: NewReceiveCode) -> ReceiveCode:
+        return await self._receiving.new_code(new)
+
+    async def receive_code(self, code_id: str) -> ReceiveCode:
+        return await self._receiving.code(code_id)
+
+    async def open_received(self, opened: OpenReceived) -> Order:
+        return await self._receiving.open(opened)
+
+    async def fees(self, shop_id: str) -> tuple[FeeRule, ...]:
+        return await schedule(shop_id, self._clock.now())
 
     async def open_wallet(self, person_id: str) -> None:
         await self._accounts.open_wallet(person_id)
@@ -106,7 +120,12 @@ class PaymentsService:
     async def sweep(self) -> int:
         """Raises, after all of them, what failed in any."""
         touched, failed = 0, list[Exception]()
-        for sweep in (self._sweeper.sweep, self._orders.expire_due, self._accounts.sweep):
+        for sweep in (
+            self._sweeper.sweep,
+            self._refund_sweeper.sweep,
+            self._orders.expire_due,
+            self._accounts.sweep,
+        ):
             try:
                 touched += await sweep()
             except Exception as error:
@@ -115,8 +134,10 @@ class PaymentsService:
             raise ExceptionGroup("sweeps of payments", failed)
         return touched
 
-    async def resume(self, payment_id: str) -> None:
-        await self._sweeper.resume(payment_id)
+    async def resume(self, ref: str) -> None:
+        await self._sweeper.resume(ref)
+        await self._refund_sweeper.resume(ref)
 
-    async def give_back(self, payment_id: str) -> None:
-        await self._driver.give_back(payment_id)
+    async def give_back(self, ref: str) -> None:
+        await self._driver.give_back(ref)
+        await self._refund_driver.give_back(ref)

@@ -1,6 +1,6 @@
 """What payments take and give: orders, payments, refunds, personal codes, fees."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -133,7 +133,9 @@ class ChargeCode(msgspec.Struct, frozen=True, kw_only=True):
 
 class Charged(msgspec.Struct, frozen=True, kw_only=True):
     """state: "succeeded", "failed" (refusal_code says why; nothing moved), "user_paying" (the payer
-    is asked for a passkey until order.expires_at), "unknown" (ask again; ends by itself)."""
+    is asked for a passkey until order.expires_at), "unknown" (ask again; ends by itself). What was
+    reversed since is "failed" with code "reversed". An order that the payer scanned instead is
+    "user_paying" until its end."""
 
     order: Order
     payment_id: str
@@ -230,11 +232,3 @@ class FeeRule(msgspec.Struct, frozen=True, kw_only=True):
     bps: int
     min_fen: int = 0
     max_fen: int | None = None
-
-
-class ShopDay(msgspec.Struct, frozen=True, kw_only=True):
-    """A shop's posted payments of one day in Asia/Shanghai."""
-
-    day: date
-    amount_fen: int
-    count: int

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from backend import ids
+from backend.clock import SystemClock
 from backend.demo import ROLES, demo_sign_in, seed
 from backend.demo.history import week
 from backend.demo.people import CONSUMER, CUSTOMERS, OWNER, SHOP_ID
@@ -54,9 +55,14 @@ async def test_the_week_is_lived_once(demo: Settings, product: Services) -> None
 async def _check_week(product: Services) -> None:
     sales = week((await product.identity.person(CONSUMER.person_id)).created_at)
     total = sum(sale.amount_fen for sale in sales)
-    days = [day.amount_fen for day in await product.payments.shop_days(SHOP_ID, 7)]
-    assert sum(days) == total
-    assert all(days)
+    now, day = SystemClock().now().astimezone(ZoneInfo("Asia/Shanghai")), timedelta(days=1)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [
+        await product.sales.between(SHOP_ID, today - ago * day, today - (ago - 1) * day)
+        for ago in range(7)
+    ]
+    assert sum(day.amount_fen for day in days) == total
+    assert all(day.amount_fen for day in days)
     bills = await product.bills.page(CONSUMER.person_id, "", 50)
     spent = [bill for bill in bills.bills if bill.direction == "out"]
     assert len(spent) == len([sale for sale in sales if sale.customer is CONSUMER])

@@ -4,7 +4,7 @@ import pytest
 
 from backend import ids
 from backend.db import SEC, TX
-from backend.errors import BadRequest, DomainError
+from backend.errors import DomainError
 from backend.ledger import NewAccount
 from backend.payments import RiskUnavailable
 from backend.payments import accounts as accounts_module
@@ -203,12 +203,3 @@ async def test_a_wallet_that_is_open_costs_the_ledger_nothing(world: World) -> N
     world.ledger.calls.clear()
     await world.services.payments.open_wallet(payer.person_id)
     assert world.ledger.calls == []
-
-
-async def test_pages_of_a_shop_have_limits(world: World) -> None:
-    for limit in (0, 101):
-        with pytest.raises(BadRequest):
-            await world.services.payments.shop_payments("mch_x", limit)
-    for days in (0, 367):
-        with pytest.raises(BadRequest):
-            await world.services.payments.shop_days("mch_x", days)

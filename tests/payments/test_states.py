@@ -12,6 +12,7 @@ from backend.ledger import UnknownAccount
 from backend.payments.records import (
     ORDER_MOVES,
     PAYMENT_MOVES,
+    OrderMove,
     OrderRow,
     PaymentMove,
     find_order,
@@ -125,10 +126,10 @@ async def test_a_move_names_the_state_it_leaves(owner: asyncpg.Connection) -> No
 
 async def test_an_order_that_moved_meanwhile_is_left_alone(owner: asyncpg.Connection) -> None:
     order = await an_order(owner, "open")
-    assert await move_order(order, "cancelled") is not None
-    assert await move_order(order, "expired") is None
+    assert await move_order(order, OrderMove(enters="cancelled")) is not None
+    assert await move_order(order, OrderMove(enters="expired")) is None
     with pytest.raises(AssertionError):
-        await move_order(order, "paid")
+        await move_order(order, OrderMove(enters="paid"))
 
 
 async def test_one_order_has_one_payment_under_way(owner: asyncpg.Connection) -> None:

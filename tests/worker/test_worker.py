@@ -14,7 +14,7 @@ from backend import jobs, worker
 from backend.clock import FixedClock, SystemClock
 from backend.db import TX
 from backend.payments import PaymentPending
-from backend.payments.driver import GIVE_BACK
+from backend.payments.parts import GIVE_BACK
 from backend.settings import Settings
 from backend.worker import Sweep, application, sweep_once, take_over_stalled
 from tests.conftest import Servers
