@@ -37,6 +37,7 @@ STATUSES = {
     "limit_exceeded": 403,
     "known_payees_only": 403,
     "needs_passkey": 403,
+    "not_for_you": 403,
     "permission_missing": 403,
     "member_forbidden": 403,
     "shop_frozen": 403,
