@@ -30,9 +30,11 @@ from backend.sandbox.bank_book import Pace
 from backend.sandbox.cards import number
 from backend.settings import Settings
 from tests.ports import free_port
+from tests.world import SmsBox
 
 QUICK = Pace(hang_s=5.0, settle_s=3.2, late_s=2.5, contradict_s=0.3, early_s=1.0)
 BANK_TIMEOUT_S = 2.5
+PHONES = SmsBox()
 
 
 class TravelClock:
@@ -265,7 +267,7 @@ async def world(
     databases: Settings, places: Settings, bank_stopped: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[World]:
     async with running(places) as ledger:
-        made = World(places, ledger, build(places))
+        made = World(places, ledger, build(places, sms=PHONES))
         app = web.Application()
         app.router.add_post(sandbox_bank.CALLBACK_PATH, made.take_callback)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
