@@ -1,8 +1,10 @@
 """Addresses of codes as pages need them; the old page for typed ones leads to the scan page."""
 
 from litestar import Response, get
+from litestar.di import NamedDependency
 
 from backend.codes import addresses
+from backend.identity import Person
 from backend.settings import Settings
 from web.http import WebRequest, redirect
 
@@ -31,7 +33,7 @@ def printed_address(settings: Settings, any_id: str) -> str:
 
 
 @get("/pay", include_in_schema=False)
-async def moved(request: WebRequest) -> Response[None]:
+async def moved(request: WebRequest, person: NamedDependency[Person]) -> Response[None]:
     """Where codes were typed before there was a camera: installed wallets have it as a shortcut."""
     return redirect(request, "/scan")
 

@@ -5,7 +5,8 @@ issues a new one. Those issued ahead are shown once, and without digits: a code 
 takes a passkey, which such a code can't ask for.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -28,7 +29,8 @@ from web.session import Visit
 
 RENEW_S = 55  # the next code is here before this one ends
 LOOK_BACK = 3  # bills; a code is used once, so the newest are enough
-GROUPS = (4, 8, 12, 16, 18)
+GROUPS = (0, 4, 8, 12, 16, 18)
+MAX_MS_DIGITS = 16
 
 
 class Drawn(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,11 +178,11 @@ def _drawn(code: ShownCode, now: datetime) -> Drawn:
 
 def _revealed(code: str, until_ms: str, now: datetime) -> Drawn:
     """The end came with the form: it only moves a ring, the security system keeps the rule."""
-    shown = int(until_ms) if until_ms.isascii() and until_ms.isdigit() and len(until_ms) < 16 else 0
-    latest = now + CODE_LIFE
-    until = min(datetime.fromtimestamp(shown / 1000, UTC), latest) if shown else latest
-    digits = " ".join(code[start:end] for start, end in zip((0, *GROUPS), GROUPS, strict=False))
-    drawn = _drawn(ShownCode(code, now, until), now)
+    whole = until_ms.isascii() and until_ms.isdigit() and len(until_ms) < MAX_MS_DIGITS
+    left_ms = int(until_ms) - to_ms(now) if whole else 0
+    left = timedelta(milliseconds=min(max(left_ms, 0), CODE_LIFE / timedelta(milliseconds=1)))
+    digits = " ".join(code[start:end] for start, end in pairwise(GROUPS))
+    drawn = _drawn(ShownCode(code, now, now + left), now)
     return msgspec.structs.replace(drawn, digits=digits)
 
 
