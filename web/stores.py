@@ -208,7 +208,7 @@ async def _store(  # noqa: PLR0913 — drawn by several handlers
             for terminal in terminals
         ],
         terminal_id=ids.new("trm"),
-        form=form or Form(),
+        form=Form() if form is None else form,  # one with errors is falsy
         width="wide",
     )
 
