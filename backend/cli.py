@@ -168,13 +168,22 @@ def _with_security(work: Callable[[], Awaitable[Any]]) -> Any:
 
 
 @cli.command()
-def demo() -> None:
+@click.option(
+    "--big",
+    type=click.IntRange(1, 20_000_000),
+    is_flag=False,
+    flag_value=1_000_000,
+    metavar="[ORDERS]",
+    help="A further shop with a year of history, of 1,000,000 orders if you don't say how many.",
+)
+def demo(big: int | None) -> None:
     """Make the demo consumer and shop, with a week of history. Once is enough."""
     settings = _settings()
     logs.configure(settings, "demo")
     if not settings.demo:
         raise SettingsError("YIPAY_DEMO: expected true, demo people exist in demo mode only")
-    _connectable(_loaded("backend.demo").seed(settings))
+    made = _loaded("backend.demo")
+    _connectable(made.seed(settings) if big is None else made.seed_big(settings, big, click.echo))
 
 
 def _loaded(module: str) -> ModuleType:

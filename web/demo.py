@@ -16,7 +16,8 @@ from web.doors import admit, device_label
 from web.http import WebRequest
 
 TEST_CARD = number("622200", "0001")  # pays at once
-FIRST_PAGES = {"consumer": "/", "shop": "/shop"}
+FIRST_PAGES = {"consumer": "/", "cashier": "/cashier"}
+SHOP_PAGE = "/shop"
 
 
 class Sandbox(msgspec.Struct, frozen=True):
@@ -46,7 +47,7 @@ async def enter_demo(
 ) -> Response[Any]:
     """Refuses: NotFound (no such role, or the demo's data isn't there yet)."""
     entered = await demo_sign_in(services, settings, role, device_label(request))
-    where = FIRST_PAGES.get(role, "/")
+    where = FIRST_PAGES.get(role, SHOP_PAGE)
     return await admit(request, services, entered.opened, entered.device_secret, where)
 
 

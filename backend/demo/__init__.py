@@ -5,8 +5,9 @@ payments get verdicts and postings. Only the time at which they happened is told
 here is imported or mounted outside demo mode.
 """
 
+from backend.demo.big import seed_big
 from backend.demo.entrance import Entered, demo_sign_in
 from backend.demo.people import ROLES
 from backend.demo.seeding import seed
 
-__all__ = ["ROLES", "Entered", "demo_sign_in", "seed"]
+__all__ = ["ROLES", "Entered", "demo_sign_in", "seed", "seed_big"]

@@ -3,12 +3,15 @@
 import msgspec
 
 from backend import rpc
-from backend.demo.people import ROLES
+from backend.demo.big_shop import owner_of
+from backend.demo.people import ROLES, DemoPerson
 from backend.errors import NotFound
 from backend.identity import OpenedSession, OpenSession
 from backend.risk.demo import RiskDemo
 from backend.services import Services
 from backend.settings import Settings
+
+BIG, MAX_DIGITS = "big-", 8
 
 
 class Entered(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,11 +22,11 @@ class Entered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def demo_sign_in(services: Services, settings: Settings, role: str, label: str) -> Entered:
-    """role: "consumer" or "shop"; label: the browser, as its user knows it.
+    """role: one of ROLES, or "big-…" of a big shop; label: the browser, as its user knows it.
 
     Refuses: NotFound (another role, no demo data yet, or no demo mode), and what risk refuses.
     """
-    person = ROLES.get(role)
+    person = _person(role)
     if person is None or not settings.demo:
         raise NotFound()
     await services.identity.person(person.person_id)
@@ -36,3 +39,10 @@ async def demo_sign_in(services: Services, settings: Settings, role: str, label:
         OpenSession(person_id=person.person_id, device_id=enrolled.device_id, label=label)
     )
     return Entered(opened=opened, device_secret=enrolled.device_secret)
+
+
+def _person(role: str) -> DemoPerson | None:
+    size = role.removeprefix(BIG)
+    if role != size and size.isascii() and size.isdigit() and len(size) <= MAX_DIGITS:
+        return owner_of(int(size))
+    return ROLES.get(role)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from backend.demo.people import CONSUMER, CUSTOMERS, DemoPerson, fixed_id
+from backend.demo.people import CONSUMER, CUSTOMERS, STORES, DemoPerson, fixed_id
 
 MENU = (
     ("桂花乌龙", 18_00),
@@ -24,16 +24,36 @@ GUEST_DAYS = (6, 5, 4, 4, 3, 2, 1, 0)
 FUNDED = timedelta(days=7, hours=3)  # ago
 OPENS_AT, OPEN_HOURS = 9, 12
 
+TILLS = tuple(terminal_id for store in STORES for terminal_id in store.terminal_ids)
+
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 class Sale(msgspec.Struct, frozen=True):
+    """code: "dynamic", "static", or "shown" for the customer's payment code, which is read now: so
+    it is of the last minutes. terminal_id: where."""
+
     customer: DemoPerson
     order_id: str
     payment_id: str
     amount_fen: int
     note: str
     event_at: datetime
+    code: str
+    terminal_id: str
+
+
+def refunded(sales: list[Sale]) -> list[tuple[Sale, int, str]]:
+    """A few of the guests' purchases that go back, whole or in part, and why."""
+    old = [sale for sale in sales if sale.customer is not CONSUMER and sale.code != "shown"]
+    whole, part = old[3], old[-4]
+    return [(whole, whole.amount_fen, "商品缺货"), (part, part.amount_fen // 2, "多收金额")]
+
+
+def asked_back(sales: list[Sale]) -> tuple[Sale, str]:
+    """The purchase whose customer asks for a refund, and how."""
+    old = [sale for sale in sales if sale.customer is not CONSUMER and sale.code != "shown"]
+    return old[7], "奶茶少放了一份珍珠，能退一部分吗？"
 
 
 def week(until: datetime) -> list[Sale]:
@@ -56,7 +76,15 @@ def _sale(customer: DemoPerson, place: int, nth: int, days: int, until: datetime
         amount_fen=amount_fen,
         note=note,
         event_at=_when(place, nth, days, until),
+        code=_code(customer, place, nth, days),
+        terminal_id=TILLS[(place + nth) % len(TILLS)],
     )
+
+
+def _code(customer: DemoPerson, place: int, nth: int, days: int) -> str:
+    if days == 0 and customer is not CONSUMER and place % 2:
+        return "shown"
+    return ("dynamic", "static", "static")[(place + nth) % 3]
 
 
 def _when(place: int, nth: int, days: int, until: datetime) -> datetime:

@@ -6,6 +6,8 @@ import msgspec
 from typeid import TypeID
 from uuid_utils import UUID
 
+from backend.shop_roles import Role
+
 _BASE = "https://yipay.example/demo/"
 
 
@@ -31,8 +33,23 @@ class DemoPerson(msgspec.Struct, frozen=True):
         return fixed_id("usr", self.name)
 
 
+class Place(msgspec.Struct, frozen=True):
+    """A store and the names of its tills."""
+
+    store_id: str
+    name: str
+    address: str
+    tills: tuple[str, ...]
+
+    @property
+    def terminal_ids(self) -> tuple[str, ...]:
+        return tuple(fixed_id("trm", f"{self.store_id}/{name}") for name in self.tills)
+
+
 CONSUMER = DemoPerson("consumer", "演示用户 小易", "+8613900000001", "6225880000058801", 1_000_00)
 OWNER = DemoPerson("owner", "演示店主 茶茶", "+8613900000002")
+MANAGER = DemoPerson("manager", "演示店长 阿茉", "+8613900000007")
+CASHIER = DemoPerson("cashier", "演示收银员 小满", "+8613900000008")
 GUESTS = (
     DemoPerson("guest-1", "演示顾客 小橙", "+8613900000003", "6217000000098802", 500_00),
     DemoPerson("guest-2", "演示顾客 小竹", "+8613900000004", "6222000000018803", 500_00),
@@ -44,5 +61,12 @@ CUSTOMERS = (CONSUMER, *GUESTS)
 SHOP_ID = fixed_id("mch", "shop")
 SHOP_NAME, SHOP_CATEGORY = "易茶铺", "food"
 
-ROLES = {"consumer": CONSUMER, "shop": OWNER}
+STORES = (
+    Place(fixed_id("sto", "hubin"), "湖滨店", "杭州市上城区湖滨路 8 号", ("1 号台", "2 号台")),
+    Place(fixed_id("sto", "binjiang"), "滨江店", "杭州市滨江区江南大道 66 号", ("外带窗口",)),
+)
+STAFF = ((MANAGER, Role.MANAGER, ""), (CASHIER, Role.CASHIER, STORES[0].store_id))
+"""Who works there, as what, in which store ("" = all)."""
+
+ROLES = {"consumer": CONSUMER, "shop": OWNER, "cashier": CASHIER, "manager": MANAGER}
 """Who can be entered with one tap."""

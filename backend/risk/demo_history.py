@@ -17,7 +17,7 @@ from backend.intent import Intent
 from backend.risk import IntentInvalid, decisions, intents
 from backend.risk.decisions import Decision
 from backend.risk.parts import Parts
-from backend.risk.reservations import day_of
+from backend.risk.rules import day_of
 from backend.verdict import SignedVerdict, Verdict
 
 MAX_TOLD = 1000  # movements in one call
@@ -48,11 +48,10 @@ async def allow(parts: Parts, told: Sequence[Told]) -> list[SignedVerdict]:
         await intents.store(asked, now)
         await _compare(asked)
         given = await _standing(asked, now)
-        fresh = {i.intent_id: _verdict(i, now) for i in asked if i.intent_id not in given}
+        asked_anew = [intent for intent in asked if intent.intent_id not in given]
+        fresh = {intent.intent_id: _verdict(intent, now) for intent in asked_anew}
         await _reserve(told, now)
-        await decisions.record(
-            [_decision(i, fresh, now) for i in asked if i.intent_id in fresh], now
-        )
+        await decisions.record([_decision(i, fresh[i.intent_id], now) for i in asked_anew], now)
     verdicts = given | fresh
     return parts.signatures.sign([verdicts[i.intent_id] for i in asked], to_ms(now))
 
