@@ -24,6 +24,7 @@ from web.request_log import RequestIdMiddleware
 from web.security.csrf import CsrfMiddleware
 from web.security.headers import security_headers
 from web.security.throttle import MoneyBrake, forgetting, throttle
+from web.shop_csv import Exports
 
 MAX_BODY_BYTES = 64 * 1024
 SMALLEST_PACKED_BYTES = 1024
@@ -74,6 +75,7 @@ def create_app(
                 "clock": clock,
                 "assets": files,
                 "streams": Streams(),
+                "exports": Exports(),
                 "pages": Pages(settings, files, clock),
             }
         ),

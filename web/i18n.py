@@ -99,10 +99,10 @@ class Texts:
             return money(value)
         return self.word(name, str(value)) if name in _WORDS else str(value)
 
-    def when(self, at: datetime) -> str:
-        """Day and time to the minute, in Chinese time."""
+    def when(self, at: datetime, zone: ZoneInfo = ZONE) -> str:
+        """Day and time to the minute, in Chinese time or a shop's."""
         pattern = "y年M月d日 HH:mm" if self.language == "zh-CN" else "d MMM y, HH:mm"
-        return format_datetime(at, pattern, tzinfo=ZONE, locale=self._locale)
+        return format_datetime(at, pattern, tzinfo=zone, locale=self._locale)
 
     def time(self, at: datetime) -> str:
         return format_datetime(at, "HH:mm", tzinfo=ZONE, locale=self._locale)

@@ -12,6 +12,7 @@ from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -26,7 +27,7 @@ from backend.identity import IDLE_LIFE
 from backend.settings import Settings
 from web.assets import Assets
 from web.http import VARY, WebRequest
-from web.i18n import Texts, money, texts
+from web.i18n import ZONE, Texts, money, texts
 from web.security import cookies
 from web.security.csrf import issue
 from web.security.headers import nonce_of
@@ -171,8 +172,8 @@ def _ngettext(context: Context, one: str, many: str, count: int) -> str:
 
 
 @pass_context
-def _when(context: Context, at: datetime) -> str:
-    return _texts(context).when(at)
+def _when(context: Context, at: datetime, zone: ZoneInfo = ZONE) -> str:
+    return _texts(context).when(at, zone)
 
 
 @pass_context

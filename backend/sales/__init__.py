@@ -111,6 +111,12 @@ class Sales(Protocol):
         """The order and its refunds, oldest first. Refuses: NotFound."""
         ...
 
+    async def latest(
+        self, shop_id: str, limit: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    ) -> tuple[Sale, ...]:
+        """Paid orders in the order of paying, newest first."""
+        ...
+
     async def total(self, wanted: SaleFilter) -> SaleSum:
         """Of everything that the filter finds, where that is cheap; else BadRequest."""
         ...

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from backend.clock import Clock
 from backend.db import TX
-from backend.errors import NotFound
+from backend.errors import BadRequest, NotFound
 from backend.sales import Sale, SaleFilter, SalePage, SaleSum, SavedView, search, sums, views
 from backend.sales.record import record, refused
 
@@ -45,6 +45,17 @@ class SalesService:
         if order.kind != "order":
             raise NotFound()
         return (order, *refunds)
+
+    async def latest(self, shop_id: str, limit: int) -> tuple[Sale, ...]:
+        if not 1 <= limit <= search.MAX_PAGE:
+            raise BadRequest()
+        found = await TX.query_as(
+            Sale,
+            f"{_OF} and status in ('paid', 'succeeded') and kind = 'order'"
+            f" order by ended_at desc limit {limit}",
+            shop_id,
+        )
+        return tuple(found)
 
     async def total(self, wanted: SaleFilter) -> SaleSum:
         return await search.total(wanted)
