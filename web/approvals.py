@@ -16,6 +16,7 @@ from web.forms import Form
 
 _PLAIN = frozenset({"add_device", "unfreeze"})
 _REMOVAL = re.compile(r"remove_device:(.+)")
+_PAYOUT_CARD = re.compile(r"payout_card:([^:]+):([^:]+)")
 
 
 @post("/approvals", status_code=200)
@@ -36,8 +37,11 @@ def approval_of(form: Form, person: Person) -> Approval:
 
 
 def _known(purpose: str) -> bool:
-    removal = _REMOVAL.fullmatch(purpose)
-    return purpose in _PLAIN or (removal is not None and is_id(removal[1], "dev"))
+    if removal := _REMOVAL.fullmatch(purpose):
+        return is_id(removal[1], "dev")
+    if card := _PAYOUT_CARD.fullmatch(purpose):
+        return is_id(card[1], "mch") and is_id(card[2], "crd")
+    return purpose in _PLAIN
 
 
 handlers = [begin]

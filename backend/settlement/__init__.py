@@ -59,7 +59,8 @@ class Next(msgspec.Struct, frozen=True, kw_only=True):
 
     net_fen: int
     due_on: date
-    card_last4: str  # "" where none is set
+    card_id: str  # "" where none is set
+    card_last4: str
 
 
 class BillFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,6 +74,7 @@ class SettlementService:
         return Next(
             net_fen=rules.net_of(sums) + unpaid_fen,
             due_on=rules.due_on(today),
+            card_id=state.card_id if state else "",
             card_last4=state.card_last4 if state else "",
         )
 
