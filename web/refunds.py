@@ -13,7 +13,6 @@ from backend import ids
 from backend.errors import DomainError, NotFound
 from backend.identity import Person
 from backend.merchant import GiveBack, PermissionMissing, RefundRequest, Seat
-from backend.money import yuan
 from backend.payments import Order, Payment, Refund
 from backend.services import Services
 from backend.shop_roles import Permission
@@ -59,7 +58,7 @@ async def new(
     order_id: FromPath[str],
 ) -> Response[str]:
     case = await _case(services, await _seat(services, person), order_id)
-    fields = {"refund_id": ids.new("rfd"), "extent": WHOLE, "amount": yuan(case.left_fen)}
+    fields = {"refund_id": ids.new("rfd"), "extent": WHOLE}
     return _form(request, case, Form(fields))
 
 
@@ -121,7 +120,7 @@ async def confirm(  # noqa: PLR0913 — what a handler needs arrives by name
         )
     except DomainError as refusal:
         if refusal.money_moved == "no":
-            fields = {"refund_id": ids.new("rfd"), "extent": WHOLE, "amount": yuan(case.left_fen)}
+            fields = {"refund_id": ids.new("rfd"), "extent": WHOLE}
             return _form(request, case, Form(fields), status_of(refusal), refusal)
     return redirect(request, _result_path(order_id, refund_id))
 

@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime
 from hashlib import sha256
 
+from backend.banking.rules import BANK_ACCOUNTS
 from backend.bills import Bill
 from backend.clock import to_ms
 from backend.db import TX
@@ -57,6 +58,7 @@ async def open_big_shop(to: Services, risk: RiskDemo, orders: int) -> tuple[Shop
     )
     seat = await to.merchant.take_seat(owner.person_id, shop_id)
     payers = payers_of(orders)
+    await to.ledger.open_accounts(BANK_ACCOUNTS)
     for start in range(0, PAYERS, TOGETHER):
         some = payers[start : start + TOGETHER]
         await asyncio.gather(*(_payer(to, person) for person in some))
@@ -125,14 +127,14 @@ def _topped_up(intent: Intent, at: datetime) -> Bill:
 
 
 async def _tills(to: Services, seat: Seat, orders: int) -> tuple[Terminal, ...]:
+    """Two in each store: one comes with it."""
     for name in STORES:
         await to.merchant.open_store(seat, fixed_id("sto", f"big-{orders}/{name}"), name, "上海")
-    stores = await to.merchant.stores(seat)
-    for number in range(1, TILLS):
+    for number, store in enumerate(await to.merchant.stores(seat)):
         terminal_id = fixed_id("trm", f"big-{orders}/{number}")
-        store = stores[number % len(stores)]
-        await to.merchant.open_terminal(seat, terminal_id, store.store_id, f"{number + 1} 号台")
+        await to.merchant.open_terminal(seat, terminal_id, store.store_id, "02")
     terminals = await to.merchant.terminals(seat)
+    assert len(terminals) == TILLS, "every store comes with one till"
     return tuple(sorted(terminals, key=lambda terminal: terminal.created_at))
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from backend.demo.people import CONSUMER, CUSTOMERS, STORES, DemoPerson, fixed_id
+from backend.demo.people import CONSUMER, CUSTOMERS, TILLS, DemoPerson, fixed_id
 
 MENU = (
     ("桂花乌龙", 18_00),
@@ -24,14 +24,12 @@ GUEST_DAYS = (6, 5, 4, 4, 3, 2, 1, 0)
 FUNDED = timedelta(days=7, hours=3)  # ago
 OPENS_AT, OPEN_HOURS = 9, 12
 
-TILLS = tuple(terminal_id for store in STORES for terminal_id in store.terminal_ids)
-
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 class Sale(msgspec.Struct, frozen=True):
     """code: "dynamic", "static", or "shown" for the customer's payment code, which is read now: so
-    it is of the last minutes. terminal_id: where."""
+    it is of the last minutes. till: where."""
 
     customer: DemoPerson
     order_id: str
@@ -40,7 +38,7 @@ class Sale(msgspec.Struct, frozen=True):
     note: str
     event_at: datetime
     code: str
-    terminal_id: str
+    till: tuple[int, str]
 
 
 def refunded(sales: list[Sale]) -> list[tuple[Sale, int, str]]:
@@ -77,7 +75,7 @@ def _sale(customer: DemoPerson, place: int, nth: int, days: int, until: datetime
         note=note,
         event_at=_when(place, nth, days, until),
         code=_code(customer, place, nth, days),
-        terminal_id=TILLS[(place + nth) % len(TILLS)],
+        till=TILLS[(place + nth) % len(TILLS)],
     )
 
 

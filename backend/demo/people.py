@@ -34,16 +34,11 @@ class DemoPerson(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A store and the names of its tills."""
+    """A store of the demo's shop, by its number, and the names of its tills."""
 
-    store_id: str
     name: str
     address: str
     tills: tuple[str, ...]
-
-    @property
-    def terminal_ids(self) -> tuple[str, ...]:
-        return tuple(fixed_id("trm", f"{self.store_id}/{name}") for name in self.tills)
 
 
 CONSUMER = DemoPerson("consumer", "演示用户 小易", "+8613900000001", "6225880000058801", 1_000_00)
@@ -61,12 +56,18 @@ CUSTOMERS = (CONSUMER, *GUESTS)
 SHOP_ID = fixed_id("mch", "shop")
 SHOP_NAME, SHOP_CATEGORY = "易茶铺", "food"
 
-STORES = (
-    Place(fixed_id("sto", "hubin"), "湖滨店", "杭州市上城区湖滨路 8 号", ("1 号台", "2 号台")),
-    Place(fixed_id("sto", "binjiang"), "滨江店", "杭州市滨江区江南大道 66 号", ("外带窗口",)),
+STORES = (  # the first is the one that every shop begins with
+    Place("湖滨店", "", ("1 号台", "2 号台")),
+    Place("滨江店", "杭州市滨江区江南大道 66 号", ("外带窗口",)),
 )
-STAFF = ((MANAGER, Role.MANAGER, ""), (CASHIER, Role.CASHIER, STORES[0].store_id))
-"""Who works there, as what, in which store ("" = all)."""
+TILLS = tuple((number, name) for number, store in enumerate(STORES) for name in store.tills)
+"""The number of its store and its name, of every till."""
+
+STAFF: tuple[tuple[DemoPerson, Role, int | None], ...] = (
+    (MANAGER, Role.MANAGER, None),
+    (CASHIER, Role.CASHIER, 0),
+)
+"""Who works there, as what, in which store by number (None = all)."""
 
 ROLES = {"consumer": CONSUMER, "shop": OWNER, "cashier": CASHIER, "manager": MANAGER}
 """Who can be entered with one tap."""

@@ -13,7 +13,16 @@ from backend.demo.people import (
     Place,
     fixed_id,
 )
-from backend.merchant import AskRefund, Charge, ChargeShown, GiveBack, OpenShop, PayStatic, Seat
+from backend.merchant import (
+    AskRefund,
+    Charge,
+    ChargeShown,
+    GiveBack,
+    OpenShop,
+    PayStatic,
+    Seat,
+    Terminal,
+)
 from backend.payments import Order, StartPayment
 from backend.risk import IssueCodes
 from backend.risk.demo import RiskDemo
@@ -27,6 +36,7 @@ class DemoShop:
 
     def __init__(self, to: Services, risk: RiskDemo, secrets: Mapping[str, str]) -> None:
         self._to, self._risk, self._secrets = to, risk, secrets
+        self._tills: dict[tuple[int, str], Terminal] = {}
 
     async def open(self) -> Seat:
         """The owner's seat. Again: the same shop."""
@@ -41,13 +51,14 @@ class DemoShop:
             )
         )
         seat = await self._to.merchant.take_seat(OWNER.person_id, SHOP_ID)
-        for place in STORES:
-            await self._place(seat, place)
-        await self._close_first(seat)
+        store_ids = await self._stores(seat)
+        for number, place in enumerate(STORES):
+            await self._tills_of(seat, store_ids[number], number, place)
         for person, role, _ in STAFF:
             await self._risk.demo_join(SHOP_ID, person.person_id, role)
         await self._to.merchant.members(seat)  # hears of them from the security system
-        for person, role, store_id in STAFF:
+        for person, role, number in STAFF:
+            store_id = "" if number is None else store_ids[number]
             await self._to.merchant.change_member(seat, person.person_id, role, store_id, secret)
         return seat
 
@@ -91,26 +102,31 @@ class DemoShop:
             )
         )
 
-    async def _place(self, seat: Seat, place: Place) -> None:
-        merchant = self._to.merchant
-        await merchant.open_store(seat, place.store_id, place.name, place.address)
-        for terminal_id, name in zip(place.terminal_ids, place.tills, strict=True):
-            await merchant.open_terminal(seat, terminal_id, place.store_id, name)
+    async def _stores(self, seat: Seat) -> list[str]:
+        """Their ids; a shop and a store come with one store and one till of their own."""
+        for place in STORES[1:]:
+            store_id = fixed_id("sto", place.name)
+            await self._to.merchant.open_store(seat, store_id, place.name, place.address)
+        stores = await self._to.merchant.stores(seat)
+        first = stores[0].store_id
+        await self._to.merchant.change_store(seat, first, STORES[0].name, closed=False)
+        return [store.store_id for store in stores]
 
-    async def _close_first(self, seat: Seat) -> None:
-        """The store that every shop begins with has made room for those of the demo."""
-        ours = {place.store_id for place in STORES}
-        for store in await self._to.merchant.stores(seat):
-            if store.store_id not in ours and not store.closed:
-                await self._to.merchant.change_store(seat, store.store_id, "开业筹备", closed=True)
+    async def _tills_of(self, seat: Seat, store_id: str, number: int, place: Place) -> None:
+        merchant = self._to.merchant
+        for name in place.tills[1:]:
+            await merchant.open_terminal(seat, fixed_id("trm", name), store_id, name)
+        first, *_ = found = await merchant.terminals(seat, store_id)
+        await merchant.change_terminal(seat, first.terminal_id, place.tills[0], closed=False)
+        for name, terminal in zip(place.tills, found, strict=True):
+            self._tills[number, name] = terminal
 
     async def _order(self, seat: Seat, sale: Sale) -> Order:
         if sale.code == "static":
-            code = await self._code_at(seat, sale.terminal_id)
             return await self._to.merchant.pay_static(
                 PayStatic(
                     order_id=sale.order_id,
-                    code_id=code,
+                    code_id=self._tills[sale.till].code_id,
                     payer_id=sale.customer.person_id,
                     amount_fen=sale.amount_fen,
                     note=sale.note,
@@ -122,13 +138,9 @@ class DemoShop:
                 order_id=sale.order_id,
                 amount_fen=sale.amount_fen,
                 note=sale.note,
-                terminal_id=sale.terminal_id,
+                terminal_id=self._tills[sale.till].terminal_id,
             ),
         )
-
-    async def _code_at(self, seat: Seat, terminal_id: str) -> str:
-        terminals = await self._to.merchant.terminals(seat)
-        return next(t.code_id for t in terminals if t.terminal_id == terminal_id)
 
     async def _sell_shown(self, seat: Seat, sale: Sale) -> None:
         """A till reads the customer's payment code, now."""
@@ -143,6 +155,6 @@ class DemoShop:
                 amount_fen=sale.amount_fen,
                 pay_code=shown.code,
                 note=sale.note,
-                terminal_id=sale.terminal_id,
+                terminal_id=self._tills[sale.till].terminal_id,
             ),
         )

@@ -9,14 +9,15 @@ import pytest
 from backend import ids
 from backend.clock import SystemClock
 from backend.demo import ROLES, demo_sign_in, seed
-from backend.demo.history import week
-from backend.demo.people import CONSUMER, CUSTOMERS, OWNER, SHOP_ID
+from backend.demo.history import Sale, asked_back, refunded, week
+from backend.demo.people import CONSUMER, CUSTOMERS, OWNER, SHOP_ID, STORES, TILLS
 from backend.errors import NotFound
 from backend.identity import NewPerson
 from backend.merchant import Charge
 from backend.payments import StartPayment
 from backend.services import Services
 from backend.settings import Settings
+from backend.shop_roles import Permission, Role
 
 
 def test_ids_of_demo_people_pass_for_any_others() -> None:
@@ -24,6 +25,17 @@ def test_ids_of_demo_people_pass_for_any_others() -> None:
         assert ids.is_id(person.person_id, "usr")
     assert ids.is_id(SHOP_ID, "mch")
     assert len({person.person_id for person in (*CUSTOMERS, OWNER)}) == len(CUSTOMERS) + 1
+
+
+async def test_a_cashier_and_a_manager_enter_with_one_tap(
+    demo: Settings, product: Services
+) -> None:
+    await seed(demo)
+    for role, permission in (("cashier", Permission.CHARGE), ("manager", Permission.STAFF)):
+        entered = await demo_sign_in(product, demo, role, "Firefox")
+        seat = await product.merchant.seat(entered.opened.session.person_id)
+        assert (seat.shop_id, seat.role) == (SHOP_ID, role)
+        assert permission in seat.permissions
 
 
 @pytest.mark.parametrize("at", [time(0, 0), time(0, 3), time(9, 30), time(14), time(23, 59)])
@@ -70,6 +82,26 @@ async def _check_week(product: Services) -> None:
     assert bills.bills[-1].kind == "topup"
     [wallet] = await product.ledger.balances((f"person:{CONSUMER.person_id}",))
     assert wallet.available_fen == CONSUMER.topup_fen - sum(bill.amount_fen for bill in spent)
+    await _check_shop(product, sales)
+
+
+async def _check_shop(product: Services, sales: list[Sale]) -> None:
+    """Two stores, two more people at work, every code, refunds, and somebody who asks for one."""
+    seat = await product.merchant.seat(OWNER.person_id)
+    assert [store.name for store in await product.merchant.stores(seat)] == [
+        place.name for place in STORES
+    ]
+    assert len(await product.merchant.terminals(seat)) == len(TILLS)
+    members = await product.merchant.members(seat)
+    assert {member.role for member in members} == {Role.OWNER, Role.MANAGER, Role.CASHIER}
+    paid = [await product.payments.order(sale.order_id) for sale in sales]
+    assert [order.code for order in paid] == [sale.code for sale in sales]
+    assert {order.code for order in paid} == {"dynamic", "static", "shown"}
+    for sale, amount_fen, _ in refunded(sales):
+        payment = await product.payments.payment(OWNER.person_id, sale.payment_id)
+        assert payment.refunded_fen == amount_fen
+    [asked] = await product.merchant.refund_requests(seat)
+    assert asked.payment_id == asked_back(sales)[0].payment_id
 
 
 async def test_a_seeding_that_stopped_goes_on(demo: Settings, product: Services) -> None:
