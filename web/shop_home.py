@@ -17,6 +17,7 @@ from backend.ledger import Balance
 from backend.merchant import NoShop, RefundRequest, Seat, Shop
 from backend.sales import Sale, SaleFilter, SaleSum
 from backend.services import Services
+from backend.settlement import Next
 from backend.shop_roles import Permission
 from web.charts import Chart, bars, change, mean, share
 from web.http import WebRequest, redirect
@@ -82,6 +83,11 @@ class Duties(msgspec.Struct, frozen=True):
     pending_refunds: int
 
 
+class Money(msgspec.Struct, frozen=True):
+    balance: Balance | None
+    coming: Next
+
+
 @get("/shop")
 async def show(
     request: WebRequest,
@@ -112,12 +118,12 @@ async def show(
             newest=newest(last),
             heard=int(seen) if seen.isascii() and seen.isdigit() else newest(last),
         )
-    today, last, duties, days, balance = await asyncio.gather(
+    today, last, duties, days, money = await asyncio.gather(
         _today(services, seat, now),
         services.sales.latest(seat.shop_id, LAST),
         _duties(services, seat, now),
         _days(services, seat, now),
-        _balance(services, seat),
+        _money(services, seat),
     )
     return page(
         request,
@@ -130,7 +136,7 @@ async def show(
         heard=newest(last),
         duties=duties,
         days=days,
-        balance=balance,
+        money=money,
         zone=zone,
         offset=offset_text(zone, now),
         width="full",
@@ -274,11 +280,18 @@ async def _duties(services: Services, seat: Seat, now: datetime) -> Duties:
     )
 
 
-async def _balance(services: Services, seat: Seat) -> Balance | None:
-    """None for who may not see it, and while the ledger is away."""
+async def _money(services: Services, seat: Seat) -> Money | None:
+    """None for who may not see it."""
     if Permission.MONEY not in seat.permissions:
         return None
-    account_id = f"shop:{seat.shop_id}"
+    coming, balance = await asyncio.gather(
+        services.settlement.next(seat.shop_id), _balance(services, f"shop:{seat.shop_id}")
+    )
+    return Money(balance, coming)
+
+
+async def _balance(services: Services, account_id: str) -> Balance | None:
+    """None while the ledger is away."""
     try:
         found = await services.ledger.balances((account_id,))
     except DomainError as refusal:

@@ -25,6 +25,7 @@ COLUMNS = ", ".join(Sale.__struct_fields__)
 
 _NUMBER = re.compile(ID_PATTERN)
 _NUMBER_END = re.compile(r"[0-9a-z]{6,25}")
+_PARAMETER = re.compile(r"\$(\d+)")
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN = SaleFilter(shop_id="", since=_BEGINNING, until=_BEGINNING)
 
@@ -69,7 +70,8 @@ async def chunk(
 async def _looked_until(walk: Walk) -> Place | None:
     """The last row that was looked at, if there may be more behind it."""
     sql = f"select created_at, sale_id from ({walk.rows}) as s {walk.order} offset {LOOKED_AT - 1}"  # noqa: S608
-    rows = await TX.query(sql, *walk.args)
+    used = max(int(number) for number in _PARAMETER.findall(walk.rows))
+    rows = await TX.query(sql, *walk.args[:used])
     return (rows[0]["created_at"], rows[0]["sale_id"]) if rows else None
 
 
