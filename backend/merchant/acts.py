@@ -4,7 +4,7 @@ from datetime import datetime
 
 from backend.db import TX
 from backend.errors import BadRequest
-from backend.merchant import Act
+from backend.merchant import Act, Seat
 
 MAX_PAGE = 100
 
@@ -21,17 +21,17 @@ async def tell(shop_id: str, person_id: str, kind: str, ref: str, at: datetime) 
     )
 
 
-async def tell_once(shop_id: str, person_id: str, kind: str, ref: str, at: datetime) -> None:
-    """For a call that may be repeated under the same id."""
+async def tell_once(seat: Seat, kind: str, ref: str, once: str, at: datetime) -> None:
+    """For a call that may be repeated: under the same id it is told once."""
     await TX.query(
         "insert into merchant.act (shop_id, person_id, kind, ref, at, once)"
         " values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
-        shop_id,
-        person_id,
+        seat.shop_id,
+        seat.person_id,
         kind,
         ref,
         at,
-        f"{shop_id} {person_id} {kind} {ref}",
+        f"{seat.shop_id} {seat.person_id} {kind} {once}",
     )
 
 

@@ -85,8 +85,8 @@ class People:
                 given.expires_at,
                 now,
             )
-            kind, ref = "member_invited", given.invitation_id
-            await told.tell_once(seat.shop_id, seat.person_id, kind, ref, now)
+            ref = given.invitation_id
+            await told.tell_once(seat, "member_invited", ref, ref, now)
         return Invited(
             invitation_id=given.invitation_id,
             shop_name=seat.shop_name,

@@ -1,6 +1,6 @@
 """Refunds, as a shop's people start them and payers ask for them."""
 
-from datetime import datetime
+from datetime import timedelta
 
 from backend.db import TX
 from backend.errors import BadRequest, IdReused, NotFound
@@ -12,6 +12,7 @@ from backend.payments import ConfirmRefund, Refund, RefundStarted, StartRefund
 
 MAX_REQUESTS = 100  # open ones shown at once
 POSTED = "posted"
+LEDGER_TICK = timedelta(milliseconds=1)  # what the moments of the books are cut to
 
 _REQUEST = (
     "request_id, shop_id, payment_id, order_id, amount_fen, reason, status, answer, created_at"
@@ -25,9 +26,11 @@ class Refunds:
 
     async def refund(self, seat: Seat, give_back: GiveBack) -> RefundStarted:
         await self._shops.found(seat, give_back.device_secret)
+        refund_id = give_back.refund_id
+        payment = await self._payments.payment(seat.owner_id, give_back.payment_id)
         # Told before it is done: what is told and refused then is better than done and not told.
-        now, refund_id = self._clock.now(), give_back.refund_id
-        await told.tell_once(seat.shop_id, seat.person_id, "refund_started", refund_id, now)
+        now, order_id = self._clock.now(), payment.order_id
+        await told.tell_once(seat, "refund_started", order_id, refund_id, now)
         started = await self._payments.refund(
             StartRefund(
                 refund_id=refund_id,
@@ -131,24 +134,20 @@ class Refunds:
         if request.status != "open":
             return request
         for refund in await self._payments.refunds(request.shop_id, request.payment_id):
-            if refund.posted_at is not None and refund.posted_at >= request.created_at:
-                await self._grant(refund)
+            await self._grant(refund)
         found = await _find(request.request_id)
         assert found is not None, "requests are never deleted"
         return found
 
     async def _grant(self, refund: Refund) -> None:
+        """Closes a request that is older than the posted refund."""
         if refund.status == POSTED and refund.posted_at is not None:
-            await _grant(refund.payment_id, refund.posted_at)
-
-
-async def _grant(payment_id: str, at: datetime) -> None:
-    await TX.query(
-        "update merchant.refund_request set status = 'granted', ended_at = $2"
-        " where payment_id = $1 and status = 'open' and created_at <= $2",
-        payment_id,
-        at,
-    )
+            await TX.query(
+                "update merchant.refund_request set status = 'granted', ended_at = $2"
+                " where payment_id = $1 and status = 'open' and created_at < $2",
+                refund.payment_id,
+                refund.posted_at + LEDGER_TICK,
+            )
 
 
 async def _find(request_id: str) -> RefundRequest | None:

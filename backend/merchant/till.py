@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import msgspec
 
+from backend import ids
 from backend.errors import NotFound
 from backend.merchant import Charge, ChargeShown, PayStatic, Seat, Shift, ShopClosed
 from backend.merchant import acts as told
@@ -67,21 +68,8 @@ class Till:
                 return await self._payments.charged(seat.shop_id, order_id)
             except OrderPaid:  # the payer was faster
                 order = await self.order(seat, order_id)
-        assert order.payment_id is not None, "a paid order has its payment"
-        await self._shops.found(seat, device_secret)
-        await self._tell(seat, "reversal_started", order_id)
-        await self._payments.refund(
-            StartRefund(
-                refund_id=_reversal_id(order_id),
-                payment_id=order.payment_id,
-                shop_id=seat.shop_id,
-                actor_id=seat.person_id,
-                amount_fen=order.amount_fen,
-                reason=REVERSAL,
-                device_secret=device_secret,
-                reversal=True,
-            )
-        )
+        if order.payment_id is not None:  # a paid order has one
+            await self._take_back(seat, order, order.payment_id, device_secret)
         return await self._payments.charged(seat.shop_id, order_id)
 
     async def shift(self, seat: Seat) -> Shift:
@@ -125,6 +113,34 @@ class Till:
             )
         )
 
+    async def _take_back(
+        self, seat: Seat, order: Order, payment_id: str, device_secret: str
+    ) -> None:
+        """The whole, once; under the same id until that has been refused."""
+        past = [
+            refund
+            for refund in await self._payments.refunds(seat.shop_id, payment_id)
+            if refund.reversal
+        ]
+        if any(refund.status == "posted" for refund in past):
+            return
+        mine = [refund for refund in past if refund.actor_id == seat.person_id]
+        refused = sum(refund.status == "refused" for refund in mine)
+        await self._shops.found(seat, device_secret)
+        await self._tell(seat, "reversal_started", order.order_id)
+        await self._payments.refund(
+            StartRefund(
+                refund_id=ids.derived("rfd", order.order_id, seat.person_id, str(refused)),
+                payment_id=payment_id,
+                shop_id=seat.shop_id,
+                actor_id=seat.person_id,
+                amount_fen=order.amount_fen,
+                reason=REVERSAL,
+                device_secret=device_secret,
+                reversal=True,
+            )
+        )
+
     async def _order(self, seat: Seat, charge: Charge | ChargeShown, code: str) -> OpenOrder:
         shop = await self._shops.shop(seat.shop_id)
         await self._shops.check_takes_money(shop)
@@ -142,8 +158,8 @@ class Till:
             opened_by=seat.person_id,
         )
 
-    async def _tell(self, seat: Seat, kind: str, ref: str) -> None:
-        await told.tell_once(seat.shop_id, seat.person_id, kind, ref, self._clock.now())
+    async def _tell(self, seat: Seat, kind: str, order_id: str) -> None:
+        await told.tell_once(seat, kind, order_id, order_id, self._clock.now())
 
 
 def _check_own(seat: Seat, order: Order) -> None:
@@ -152,8 +168,3 @@ def _check_own(seat: Seat, order: Order) -> None:
         raise NotFound()
     if not sees_all_orders(seat) and order.opened_by != seat.person_id:
         raise NotFound()
-
-
-def _reversal_id(order_id: str) -> str:
-    """One per order, so that a till which asks again reverses once."""
-    return f"rfd_{order_id.rpartition('_')[2]}"
