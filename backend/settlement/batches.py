@@ -71,8 +71,9 @@ class Batches:
         """Inside a transaction, the shop locked."""
         sums = await self._sales.between(shop_id, rules.start_of(day), rules.end_of(day))
         late_fen = await self._take_late(shop_id, day)
-        left_fen = await rows.unpaid_fen(shop_id)
-        if not (rules.moved(sums) or late_fen or (has_card and left_fen > 0)):
+        # What waits is paid by its own batch, once there is a card; the rest needs a new one.
+        stuck = has_card and await rows.stuck_fen(shop_id) > 0
+        if not (rules.moved(sums) or late_fen or stuck):
             return
         await rows.note_net(shop_id, day, rules.net_of(sums))
         batch_id = ids.new("stl")

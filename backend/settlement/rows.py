@@ -183,6 +183,17 @@ async def unpaid_fen(shop_id: str) -> int:
     return int(row["fen"])
 
 
+async def stuck_fen(shop_id: str) -> int:
+    """What was sent out and came back, or could not be sent whole, and is in no later batch."""
+    [row] = await TX.query(
+        "select coalesce(sum(net_fen - paid_fen), 0)::bigint as fen from settlement.batch "
+        "where shop_id = $1 and carried_into = '' and net_fen <> paid_fen "
+        "and status in ('returned', 'paid')",
+        shop_id,
+    )
+    return int(row["fen"])
+
+
 async def carry(shop_id: str, into: str) -> int:
     """Take what earlier batches have left into this one; how much."""
     rows = await TX.query(

@@ -69,7 +69,7 @@ class SettlementService:
         now, state = self._clock.now(), await rows.state(shop_id)
         today = rules.day_of(now)
         since = state.closed_to + timedelta(days=1) if state else today
-        sums = await self._parts.sales.between(shop_id, rules.start_of(since), now)
+        sums = await self._parts.sales.between(shop_id, rules.start_of(since), rules.end_of(today))
         unpaid_fen = await rows.unpaid_fen(shop_id)
         return Next(
             net_fen=rules.net_of(sums) + unpaid_fen,
