@@ -21,8 +21,8 @@ class Typeface:
     """One weight, read as far as needed. Not for two threads at once: it reads as it goes."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._font: Any = TTFont(path, lazy=True)
+        self._file = path.read_bytes()
+        self._font: Any = self._opened()
         self._names: dict[int, str] = self._font.getBestCmap()
         self._widths: Any = self._font["hmtx"]
         self._glyphs: Any = self._font.getGlyphSet()
@@ -51,13 +51,16 @@ class Typeface:
         options = subset.Options()
         options.layout_features, options.hinting = [], False
         options.drop_tables += _DROPPED
-        small: Any = TTFont(self._path, lazy=True)
+        small = self._opened()
         subsetter = subset.Subsetter(options)
         subsetter.populate(text=text)
         subsetter.subset(small)
         written = BytesIO()
         small.save(written)
         return written.getvalue()
+
+    def _opened(self) -> Any:
+        return TTFont(BytesIO(self._file), lazy=True)
 
     def _advance(self, character: str) -> int:
         return int(self._widths[self._names[ord(character)]][0])
@@ -72,13 +75,19 @@ def lines(text: str, bold: bool, size: float, width: float) -> Iterator[str]:
     """The text in lines no wider than width, broken at spaces or between other characters."""
     face = typeface(bold)
     line = ""
-    for word in _words(face.known(text)):
+    for word in _pieces(face, face.known(text), size, width):
         if line and face.width((line + word).rstrip(), size) > width:
             yield line.rstrip()
             line = ""
         line += word if line else word.lstrip()
     if line.strip():
         yield line.rstrip()
+
+
+def _pieces(face: Typeface, text: str, size: float, width: float) -> Iterator[str]:
+    """Words; one that is wider than a line character by character."""
+    for word in _words(text):
+        yield from word if face.width(word, size) > width else (word,)
 
 
 def _words(text: str) -> Iterator[str]:

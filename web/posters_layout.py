@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 import segno
 
+from backend.codes import emv
 from web.posters_font import lines, typeface
 
 Size = Literal["a6", "tent", "a4"]
@@ -25,7 +26,7 @@ CUT_A6 = 148.0
 BRAND, DEEP, MINT, PALE = "#00695c", "#00493f", "#8fe3d2", "#c6e9e0"
 INK, SOFT, WHITE, FINE = "#0f1a17", "#4a5a55", "#ffffff", "#0d5c50"
 
-QUIET = 4.3  # modules of white around a code; four are the least
+QUIET = 4  # modules of white around a code
 PETALS, CURVE = 15, 72  # of the rosette
 
 TYPE_IT = "扫不了码？手动输入短码 · No camera? Type this code"
@@ -128,6 +129,7 @@ class Poster(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sheet(poster: Poster, size: Size) -> Sheet:
+    poster = _printable(poster)
     title = f"易支付 · {poster.shop_name}"
     if size == "tent":
         face, (width, height) = _lying(poster), A4
@@ -148,6 +150,16 @@ def matrix_of(payload: str) -> Matrix:
     return tuple(tuple(bool(module) for module in row) for row in code.matrix)
 
 
+def _printable(poster: Poster) -> Poster:
+    """Names without what hides or turns text."""
+    return msgspec.structs.replace(
+        poster,
+        shop_name=emv.printable(poster.shop_name),
+        store_name=emv.printable(poster.store_name),
+        terminal_name=emv.printable(poster.terminal_name),
+    )
+
+
 def _standing(poster: Poster, factor: int) -> tuple[Item, ...]:
     """An upright sheet of 105 mm by 148, or twice as large."""
     middle = Column(52.5, 88, "middle", INK, SOFT)
@@ -161,7 +173,7 @@ def _standing(poster: Poster, factor: int) -> tuple[Item, ...]:
         Words("Scan to pay with YiPay", 52.5, 30.9, 3.4, PALE),
         Box(5, 34.6, 95, 108.9, WHITE, 4),
         *_fitted(poster.shop_name, middle, 44.4, (6, 5.2, 4.4)),
-        *_code(matrix_of(poster.payload), 52.5, 54.4, 46.5),
+        *_code(matrix_of(poster.payload), 52.5, 55.4, 45),
         Words(_grouped(poster.short_code), 52.5, 113.4, 6, INK, True),
         Words(TYPE_IT, 52.5, 117.6, 2.3, SOFT),
         *_fitted(_place(poster), middle, 122.2, (3, 2.6, 2.2), bold=False),
@@ -177,7 +189,7 @@ def _lying(poster: Poster) -> tuple[Item, ...]:
         Box(0, 0, 210, 148.5, DEEP),
         *_rosette(178, 74, 64),
         Box(12, 14, 98, 120.5, WHITE, 5),
-        *_code(matrix_of(poster.payload), 61, 26.5, 74),
+        *_code(matrix_of(poster.payload), 61, 29, 70),
         Words(_grouped(poster.short_code), 61, 121.4, 8.6, INK, True),
         Words(TYPE_IT, 61, 128, 3, SOFT),
         *_mark(120, 16, 9.4),
@@ -226,7 +238,8 @@ def _mark(x: float, y: float, side: float) -> tuple[Item, ...]:
 
 def _code(matrix: Matrix, middle: float, top: float, side: float) -> tuple[Item, ...]:
     """Corners of the brand around it, outside of its quiet zone."""
-    left, quiet, reach, thick = middle - side / 2, side * QUIET / len(matrix), side * 0.1, side / 70
+    left, reach, thick = middle - side / 2, side / 10, side / 70
+    quiet = side * QUIET / len(matrix) + 1.5 * thick
     west, east, north, south = left - quiet, left + side + quiet, top - quiet, top + side + quiet
     corners = (
         ((west, north + reach), (west, north), (west + reach, north)),

@@ -50,7 +50,7 @@ def _item(item: Item) -> str:
         case Code():
             scale = item.side / len(item.matrix)
             return (
-                f'<path id="code" shape-rendering="crispEdges" fill="#000000"'
+                f'<path class="code" shape-rendering="crispEdges" fill="#000000"'
                 f' transform="translate({_mm(item.x)} {_mm(item.y)}) scale({scale:.6f})"'
                 f' d="{"".join(_modules(item))}"/>'
             )

@@ -84,13 +84,12 @@ async def find_in_photo(
 
 async def _photo(request: WebRequest) -> bytes:
     """The uploaded file; empty if there is none."""
-    upload = (await request.form()).get("photo")
-    if not isinstance(upload, UploadFile):
-        return b""
+    form = await request.form()
     try:
-        return await upload.read()
+        upload = form.get("photo")
+        return await upload.read() if isinstance(upload, UploadFile) else b""
     finally:
-        await upload.close()
+        await form.close()
 
 
 async def _find(services: Services, settings: Settings, text: str) -> Finding:

@@ -23,7 +23,6 @@ FIELD = "_csrf_token"
 HEADER = "x-csrftoken"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_FORMS: frozenset[str] = frozenset({RequestEncodingType.URL_ENCODED})
 _CONTEXT = b"yipay/csrf/v1"
 _SIZE = hashlib.sha256().digest_size
 
@@ -63,6 +62,7 @@ class CsrfMiddleware(ASGIMiddleware):
                 raise ForeignRequest("origin")
             secret = visit_of(request).csrf_secret
             if not secret or not valid(await _token(request), secret):
+                await _let_go(request)
                 raise ForeignRequest("token")
         await next_app(scope, receive, send)
 
@@ -74,19 +74,24 @@ class CsrfMiddleware(ASGIMiddleware):
 
 
 async def _token(request: WebRequest) -> str:
-    header = request.headers.get(HEADER)
-    if header is not None:
-        return header
-    if request.content_type[0] not in _with_a_field(request):
-        return ""
+    if HEADER in request.headers or not _has_a_field(request):
+        return request.headers.get(HEADER, "")
     field = (await request.form()).get(FIELD, "")
     return field if isinstance(field, str) else ""
 
 
-def _with_a_field(request: WebRequest) -> frozenset[str]:
-    """Forms that carry the token. A picture is only taken in from who is signed in."""
+async def _let_go(request: WebRequest) -> None:
+    """Close the files that came with a refused form."""
+    if HEADER not in request.headers and _has_a_field(request):
+        await (await request.form()).close()
+
+
+def _has_a_field(request: WebRequest) -> bool:
+    """Forms carry the token. A picture is taken in from nobody but who is signed in."""
+    kind = request.content_type[0]
+    with_picture = kind == RequestEncodingType.MULTI_PART
     signed_in = visit_of(request).person is not None
-    return _FORMS | {RequestEncodingType.MULTI_PART} if signed_in else _FORMS
+    return kind == RequestEncodingType.URL_ENCODED or (with_picture and signed_in)
 
 
 def _mac(secret: str) -> bytes:
