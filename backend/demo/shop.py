@@ -57,8 +57,8 @@ class DemoShop:
         for person, role, _ in STAFF:
             await self._risk.demo_join(SHOP_ID, person.person_id, role)
         await self._to.merchant.members(seat)  # hears of them from the security system
-        for person, role, number in STAFF:
-            store_id = "" if number is None else store_ids[number]
+        for person, role, works_in in STAFF:
+            store_id = "" if works_in is None else store_ids[works_in]
             await self._to.merchant.change_member(seat, person.person_id, role, store_id, secret)
         return seat
 

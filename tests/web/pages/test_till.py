@@ -83,7 +83,10 @@ async def test_a_customer_who_was_faster_than_the_cancellation(till: Till, enter
 
 
 async def test_other_shops_orders_are_not_found(till: Till, enter: Enter) -> None:
-    stranger, order = await enter(), await till.order()
+    stranger, order = await enter(name="老李"), await till.order()
+    led = await stranger.see(f"/orders/{order.order_id}")
+    assert led.url.path == "/shop/new"  # who has no shop is offered one, and nothing else
+    await till.world.shop(stranger.wallet, "别家店")
     assert (await stranger.see(f"/orders/{order.order_id}")).status_code == 404
 
 
