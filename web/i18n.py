@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from babel import Locale
 from babel.core import negotiate_locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, get_timezone_location
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
@@ -111,6 +111,10 @@ class Texts:
         local = at.astimezone(ZONE).date() if isinstance(at, datetime) else at
         pattern = "M月d日 EEE" if self.language == "zh-CN" else "EEE d MMM"
         return format_date(local, pattern, locale=self._locale)
+
+    def zone(self, name: str) -> str:
+        """The place that a time zone is named after, for example "New York"."""
+        return get_timezone_location(name, locale=self._locale, return_city=True)
 
     def month(self, first: date) -> str:
         pattern = "y年M月" if self.language == "zh-CN" else "MMMM y"

@@ -14,6 +14,30 @@ from web.http import WebRequest, redirect
 from web.i18n import msg
 from web.render import page
 from web.session import Visit
+from web.stores import priced
+
+ZONES = (
+    "Asia/Shanghai",
+    "Asia/Urumqi",
+    "Asia/Hong_Kong",
+    "Asia/Macau",
+    "Asia/Taipei",
+    "Asia/Singapore",
+    "Asia/Kuala_Lumpur",
+    "Asia/Bangkok",
+    "Asia/Tokyo",
+    "Asia/Seoul",
+    "Asia/Dubai",
+    "Australia/Sydney",
+    "Europe/London",
+    "Europe/Paris",
+    "Europe/Berlin",
+    "America/New_York",
+    "America/Chicago",
+    "America/Los_Angeles",
+    "America/Vancouver",
+    "America/Sao_Paulo",
+)
 
 
 @get("/shop/new")
@@ -22,7 +46,7 @@ async def new(
 ) -> Response[str] | Response[None]:
     if await _owns(services, person):
         return redirect(request, "/shop")
-    return _form(request, Form({"shop_id": ids.new("mch")}))
+    return await _form(request, services, Form({"shop_id": ids.new("mch"), "zone": ZONES[0]}))
 
 
 @post("/shops", status_code=200)
@@ -37,13 +61,15 @@ async def create(
     shop_id = form.id("shop_id", "mch")
     name = form.text("name", ShopName, msg("A shop's name has 2 to 32 characters."))
     category = form.text("category", Category, msg("Choose what the shop does."))
-    if not (form and name and category):
-        return _form(request, form, 422)
+    zone = form.read("zone", _place, msg("Choose a place."))
+    if not (form and name and category and zone):
+        return await _form(request, services, form, 422)
     command = OpenShop(
         shop_id=shop_id,
         owner_id=person.person_id,
         name=name,
         category=category,
+        zone=zone,
         device_secret=visit.device_secret,
     )
     try:
@@ -84,9 +110,21 @@ async def _owns(services: Services, person: Person) -> bool:
     return any(seat.owner_id == person.person_id for seat in seats)
 
 
-def _form(request: WebRequest, form: Form, status_code: int = 200) -> Response[str]:
+def _place(zone: str) -> str | None:
+    return (zone or ZONES[0]) if zone in {"", *ZONES} else None
+
+
+async def _form(
+    request: WebRequest, services: Services, form: Form, status_code: int = 200
+) -> Response[str]:
     return page(
-        request, "shops/new.html", status_code=status_code, form=form, categories=CATEGORIES
+        request,
+        "shops/new.html",
+        status_code=status_code,
+        form=form,
+        categories=CATEGORIES,
+        zones=ZONES,
+        fees=priced(await services.payments.fees("")),
     )
 
 

@@ -1,5 +1,7 @@
 """A shop's people: who they are and what they may do, invitations, and what they did."""
 
+from zoneinfo import ZoneInfo
+
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -64,6 +66,7 @@ async def invite(  # noqa: PLR0913 — what a handler needs arrives by name
         seat=seat,
         invited=invited,
         store=_named(stores, invited.store_id),
+        zone=ZoneInfo(seat.zone),
         link=f"{settings.public_origin}/j/{invited.secret}",
     )
 
@@ -117,6 +120,7 @@ async def activity(
         names=await _names(services, seat),
         next_before=acts[ACTS - 1].act_id if len(acts) > ACTS else 0,
         before=before,
+        zone=ZoneInfo(seat.zone),
         width="wide",
     )
 

@@ -12,6 +12,7 @@ from backend.errors import NotFound
 from backend.identity import Person
 from backend.merchant import Label, Seat, Store, Terminal
 from backend.merchant.guard import need
+from backend.payments import FeeRule
 from backend.services import Services
 from backend.settings import Settings
 from backend.shop_roles import Permission
@@ -174,7 +175,7 @@ async def _list(
         seat=seat,
         shop=await services.merchant.shop(seat.shop_id),
         rows=[Row(store, open_ones.count(store.store_id)) for store in stores],
-        fees=[(fee, percent(fee.bps)) for fee in await services.payments.fees(seat.shop_id)],
+        fees=priced(await services.payments.fees(seat.shop_id)),
         form=form,
         width="wide",
     )
@@ -211,6 +212,11 @@ async def _store(  # noqa: PLR0913 — drawn by several handlers
         form=Form() if form is None else form,  # one with errors is falsy
         width="wide",
     )
+
+
+def priced(fees: tuple[FeeRule, ...]) -> list[tuple[FeeRule, str]]:
+    """Lines of the schedule, each with its percentage as people read it."""
+    return [(fee, percent(fee.bps)) for fee in fees]
 
 
 def percent(bps: int) -> str:

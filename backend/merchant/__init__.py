@@ -170,6 +170,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Invite(msgspec.Struct, frozen=True, kw_only=True):
+    """store_id: of a cashier, "" = all; other roles are of the whole shop."""
+
     invitation_id: Id
     role: Role
     store_id: str = ""

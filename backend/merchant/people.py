@@ -28,6 +28,8 @@ from backend.risk import (
 )
 from backend.shop_roles import Role
 
+NOBODY = ""  # who acted is not known here; the security system's own record says it
+
 _MEMBER = "person_id, name, role, store_id, joined_at"
 
 
@@ -57,6 +59,7 @@ class People:
         if invite.role is Role.OWNER:
             raise BadRequest()
         await self._stores.check_known(seat, invite.store_id)
+        store_id = _store_of(invite.role, invite.store_id)
         if len(await _members(seat.shop_id)) >= MAX_MEMBERS:
             raise TooMany(limit=MAX_MEMBERS)
         await self._shops.found(seat, invite.device_secret)
@@ -80,7 +83,7 @@ class People:
                 given.invitation_id,
                 seat.shop_id,
                 invite.role.value,
-                invite.store_id,
+                store_id,
                 _hash(given.secret),
                 given.expires_at,
                 now,
@@ -91,7 +94,7 @@ class People:
             invitation_id=given.invitation_id,
             shop_name=seat.shop_name,
             role=given.role,
-            store_id=invite.store_id,
+            store_id=store_id,
             secret=given.secret,
             expires_at=given.expires_at,
         )
@@ -188,13 +191,22 @@ class People:
         written = {member.person_id: member for member in ours}
         for member in ours:
             found = theirs.get(member.person_id)
-            if found is None and member.role is not Role.OWNER:
-                await _leave(shop_id, member.person_id, self._clock.now())
-            elif found is not None and found.role != member.role:
-                await _place(shop_id, member, found.role, member.store_id)
+            if found is None or found.role != member.role:
+                await self._follow(shop_id, member, found)
         for person_id, found in theirs.items():
             if person_id not in written:
                 await self._write(found, await _asked_store(shop_id, person_id))
+
+    async def _follow(self, shop_id: str, member: Member, found: ShopMember | None) -> None:
+        """Changed there, and the call stopped before it was told here by whom."""
+        now = self._clock.now()
+        async with TX.transaction():
+            if found is None:
+                kinds = ["member_removed"] if await _leave(shop_id, member.person_id, now) else []
+            else:
+                kinds = await _place(shop_id, member, found.role, member.store_id)
+            for kind in kinds:
+                await told.tell(shop_id, NOBODY, kind, member.person_id, now)
 
     async def _write(self, joined: ShopMember, store_id: str) -> None:
         person = await self._identity.person(joined.person_id)
@@ -211,7 +223,7 @@ class People:
                 joined.person_id,
                 person.display_name,
                 joined.role.value,
-                store_id,
+                _store_of(joined.role, store_id),
                 now,
             )
             if made:
@@ -253,6 +265,7 @@ async def _leave(shop_id: str, person_id: str, at: datetime) -> bool:
 
 async def _place(shop_id: str, member: Member, role: Role, store_id: str) -> list[str]:
     """What changed, as kinds of acts."""
+    store_id = _store_of(role, store_id)
     await TX.query(
         "update merchant.member set role = $3, store_id = $4"
         " where shop_id = $1 and person_id = $2 and left_at is null",
@@ -288,6 +301,11 @@ async def _asked_store(shop_id: str, person_id: str) -> str:
         person_id,
     )
     return str(rows[0]["store_id"]) if rows else ""
+
+
+def _store_of(role: Role, store_id: str) -> str:
+    """Only cashiers are bound to a store."""
+    return store_id if role is Role.CASHIER else ""
 
 
 def _hash(secret: str) -> bytes:

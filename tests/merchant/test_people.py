@@ -57,16 +57,28 @@ async def test_the_invited_joins_with_their_own_passkey(
     invited = await merchant.invite(seat, inviting(owner, role, store.store_id))
     assert (invited.shop_name, invited.role) == (seat.shop_name, role)
     assert await merchant.invitation(invited.secret) == invited
+    bound = store.store_id if role is Role.CASHIER else ""
     approval = await world.joining(li, invited.secret)
     joined = await merchant.join(approval, invited.secret)
-    assert (joined.person_id, joined.role, joined.store_id) == (li.person_id, role, store.store_id)
+    assert (joined.person_id, joined.role, joined.store_id) == (li.person_id, role, bound)
     assert joined.permissions == ROLES[role]
     assert await merchant.seat(li.person_id) == joined
     [first, second] = await merchant.members(seat)
     assert (first.name, first.role) == ("老王", Role.OWNER)
-    assert (second.name, second.role, second.store_id) == ("小李", role, store.store_id)
+    assert (second.name, second.role, second.store_id) == ("小李", role, bound)
     assert await kinds(merchant, seat) == ["shop_founded", "member_invited", "member_joined"]
     assert (await merchant.acts(seat, 0, 1))[0].person_name == "小李"
+
+
+@pytest.mark.parametrize("form", ["remote"])
+async def test_people_join_where_risk_is_another_process(
+    world: World, owner: Wallet, seat: Seat, li: Wallet
+) -> None:
+    joined = await world.hire(owner, li, Role.MANAGER)
+    members = await world.services.merchant.members(joined)
+    assert {member.role for member in members} == {Role.OWNER, Role.MANAGER}
+    with pytest.raises(InvitationInvalid):
+        await world.services.merchant.invitation("A" * 43)
 
 
 async def test_an_invitation_works_once(
@@ -194,14 +206,19 @@ async def test_roles_and_stores_change(world: World, owner: Wallet, seat: Seat, 
     merchant, secret = world.services.merchant, owner.device_secret
     [store] = await merchant.stores(seat)
     await world.hire(owner, li, Role.CASHIER)
-    await merchant.change_member(seat, li.person_id, Role.FINANCE, "", secret)
-    assert (await merchant.seat(li.person_id)).permissions == ROLES[Role.FINANCE]
     calls = world.risk.calls.count("change_member")
-    await merchant.change_member(seat, li.person_id, Role.FINANCE, store.store_id, secret)
+    await merchant.change_member(seat, li.person_id, Role.CASHIER, store.store_id, secret)
     assert world.risk.calls.count("change_member") == calls  # where somebody works moves no money
     assert (await merchant.seat(li.person_id)).store_id == store.store_id
+    await merchant.change_member(seat, li.person_id, Role.CASHIER, store.store_id, secret)
     await merchant.change_member(seat, li.person_id, Role.FINANCE, store.store_id, secret)
-    assert (await kinds(merchant, seat))[-2:] == ["member_role_changed", "member_store_changed"]
+    finance = await merchant.seat(li.person_id)
+    assert (finance.permissions, finance.store_id) == (ROLES[Role.FINANCE], "")
+    assert (await kinds(merchant, seat))[-3:] == [
+        "member_store_changed",
+        "member_role_changed",
+        "member_store_changed",
+    ]
     with pytest.raises(NotFound):
         await merchant.change_member(seat, li.person_id, Role.FINANCE, ids.new("sto"), secret)
 
@@ -286,6 +303,9 @@ async def test_a_change_that_crashed_heals(
         await merchant.change_member(*change)
     else:
         await merchant.members(seat)
+    [act] = await merchant.acts(seat, 0, 1)
+    assert act.kind == ("member_removed" if role is None else "member_role_changed")
+    assert act.person_id == (owner.person_id if next_step == "the same call" else "")
     if role is None:
         with pytest.raises(NoShop):
             await merchant.seat(li.person_id)

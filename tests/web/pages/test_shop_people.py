@@ -264,3 +264,19 @@ async def test_somebody_of_no_shop_is_told_how_to_get_into_one(enter: Enter) -> 
     assert "You belong to no shop" in page.text
     for path in ("/shop/stores", "/shop/staff", "/shop/activity"):
         assert (await guest.see(path)).url.path == "/shop/new"
+
+
+async def test_a_shop_is_opened_where_it_is(enter: Enter, world: World) -> None:
+    guest = await enter()
+    await guest.see("/shop/new")
+    fields = {"name": "唐人街小吃", "category": "food"}
+    refused = await guest.tap("/shops", fields | {"zone": "Mars/Phobos"})
+    assert refused.status_code == 422
+    assert "Choose a place." in refused.text
+    page = await guest.tap("/shops", fields | {"zone": "America/New_York"})
+    assert page.url.path == "/cashier"
+    seat = await world.services.merchant.seat(guest.wallet.person_id)
+    assert (seat.shop_name, seat.zone, seat.role) == ("唐人街小吃", "America/New_York", Role.OWNER)
+    known = await world.services.risk.members(seat.shop_id)
+    assert [member.person_id for member in known] == [guest.wallet.person_id]
+    assert (await guest.see("/shop/new")).url.path == "/shop"  # one is enough
