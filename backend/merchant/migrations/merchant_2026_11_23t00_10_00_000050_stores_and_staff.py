@@ -123,7 +123,15 @@ create index refund_request_open on merchant.refund_request (shop_id, created_at
     where status = 'open';
 create index refund_request_by_payment on merchant.refund_request (payment_id, created_at desc);
 
--- Shops that are older than stores get what a new one gets.
+grant select, insert, update on
+    merchant.store, merchant.terminal, merchant.member, merchant.invitation,
+    merchant.refund_request to yipay_app;
+grant select, insert on merchant.act to yipay_app;
+"""
+
+
+# Shops that are older than stores get what a new one gets.
+BACKFILL = """
 create function merchant.check_digit(digits text) returns text language sql immutable as $$
     select ((10 - sum(case when n % 2 = 1 then (2 * d) / 10 + (2 * d) % 10 else d end) % 10) % 10)
         ::text
@@ -159,13 +167,8 @@ insert into merchant.member (shop_id, person_id, name, role, joined_at, seated_a
         coalesce((select display_name from identity.person where person_id = owner_id), ''),
         'owner', created_at, created_at
     from merchant.shop;
-
-grant select, insert, update on
-    merchant.store, merchant.terminal, merchant.member, merchant.invitation,
-    merchant.refund_request to yipay_app;
-grant select, insert on merchant.act to yipay_app;
 """
 
 
 async def forwards() -> MigrationManager:
-    return from_sql("merchant", ID, DESCRIPTION, SQL)
+    return from_sql("merchant", ID, DESCRIPTION, SQL + BACKFILL)
