@@ -22,7 +22,7 @@ from web.http import WebRequest, redirect
 from web.render import page
 
 FILES = "/shop/files"
-MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+MEDIA_TYPES = {"csv": "text/csv", "json": "application/json"}
 ONE_DAY = timedelta(days=1)
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date, datetime, time, timedelta
 
 import aiohttp
@@ -197,8 +198,9 @@ def places(settings: Settings) -> Settings:
     )
 
 
-@pytest.fixture
-async def street(databases: Settings, places: Settings) -> AsyncIterator[Street]:
+@asynccontextmanager
+async def open_street(places: Settings) -> AsyncIterator[Street]:
+    """Needs the `databases` fixture. It is noon, so that there is an hour before and after."""
     stop = await sandbox_bank.serve(places, pace=QUICK)
     try:
         async with open_world(places) as world:
@@ -214,7 +216,13 @@ async def street(databases: Settings, places: Settings) -> AsyncIterator[Street]
             )
             assert topup.status == "posted"
             made = Street(world, customer)
-            made.at(12, days=1)  # noon, so that there is an hour before and after
+            made.at(12, days=1)
             yield made
     finally:
         await stop()
+
+
+@pytest.fixture
+async def street(databases: Settings, places: Settings) -> AsyncIterator[Street]:
+    async with open_street(places) as made:
+        yield made
