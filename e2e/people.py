@@ -4,7 +4,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, Playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    BrowserType,
+    CDPSession,
+    Page,
+    Playwright,
+)
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
@@ -21,14 +28,16 @@ CHROMIUM_OPTIONS = [
 
 
 def launch(playwright: Playwright, extra: tuple[str, ...] = ()) -> Browser:
+    return launch_kind(playwright.chromium, extra)
+
+
+def launch_kind(kind: BrowserType, extra: tuple[str, ...] = ()) -> Browser:
     """Playwright's own Chromium where it was downloaded, else the system's."""
-    own = Path(playwright.chromium.executable_path)
+    own = Path(kind.executable_path)
     system = shutil.which("chromium") or shutil.which("chromium-browser") or ""
     path = str(own) if own.exists() else system
     assert path, "no Chromium: install Debian's package chromium"
-    return playwright.chromium.launch(
-        executable_path=path, headless=True, args=[*CHROMIUM_OPTIONS, *extra]
-    )
+    return kind.launch(executable_path=path, headless=True, args=[*CHROMIUM_OPTIONS, *extra])
 
 
 class Visitor:
