@@ -92,9 +92,8 @@ async def show(
             **_panel(seat, sales),
         )
     listing = await _listing(services, seat, wanted, "")
-    return page(
-        request, "shops/orders.html", width="full", **_context(listing), **_panel(seat, sales)
-    )
+    everything = _context(listing) | _panel(seat, sales)
+    return page(request, "shops/orders.html", width="full", **everything)
 
 
 def _panel(seat: Seat, sales: tuple[Sale, ...]) -> dict[str, Any]:

@@ -25,6 +25,13 @@ _ADD = ", ".join(f"{name} = q.{name} + excluded.{name}" for name in _SUMS)
 _LINES = "unnest(case when store_id = '' then array[''] else array['', store_id] end) as line"
 _QUARTER = "date_bin('15 minutes', {at}, timestamptz 'epoch')"
 
+# The first slot that no other transaction of the shop is writing: one row per quarter where tills
+# take turns, more only where they meet. Where even these are taken, one waits.
+_SLOT = f"""coalesce(
+    (select n from generate_series(0, {SLOTS - 1}) as n
+        where pg_try_advisory_xact_lock(hashtext('sales ' || {{shop}}), n) limit 1),
+    pg_backend_pid() % {SLOTS})"""  # noqa: S608
+
 # Rows and sums are written in the order of their keys: two calls never wait for each other in turn.
 _RECORD = f"""
 with put as (
@@ -36,9 +43,11 @@ with put as (
         journal_seq = excluded.journal_seq, ended_at = excluded.ended_at
     where s.status in ('open', 'pending') and s.status <> excluded.status
     returning *
+), free as (
+    select {_SLOT.format(shop="(select min(shop_id) from put)")} as slot
 ), summed as (
     insert into sales.quarter as q (shop_id, store_id, at, slot, {", ".join(_SUMS[:-1])})
-    select shop_id, line, {_QUARTER.format(at="ended_at")}, pg_backend_pid() % {SLOTS},
+    select shop_id, line, {_QUARTER.format(at="ended_at")}, (select slot from free),
         coalesce(sum(amount_fen) filter (where kind = 'order'), 0),
         count(*) filter (where kind = 'order'),
         coalesce(sum(fee_fen) filter (where kind = 'order'), 0),
@@ -68,7 +77,7 @@ with tried as (
     returning shop_id, store_id
 )
 insert into sales.quarter as q (shop_id, store_id, at, slot, refused)
-select shop_id, line, {_QUARTER.format(at="$2")}, pg_backend_pid() % {SLOTS}, 1
+select shop_id, line, {_QUARTER.format(at="$2")}, {_SLOT.format(shop="shop_id")}, 1
 from tried, {_LINES} order by line
 on conflict (shop_id, store_id, at, slot) do update set {_ADD}
 """  # noqa: S608

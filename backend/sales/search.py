@@ -16,7 +16,7 @@ MAX_PAGE = 100
 MAX_TEXT = 64
 MAX_SELECTED = 500
 LOOKED_AT = 8_000  # rows that one page looks at, at most
-COUNTED = 5_000  # rows that a total counts, at most
+COUNTED = 2_000  # rows that a total counts, at most
 MIN_NUMBER_END = 6  # characters
 
 KINDS = ("order", "refund")

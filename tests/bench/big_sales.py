@@ -39,7 +39,7 @@ select 'rfd_' || substr(sale_id, 5), shop_id, 'refund', order_id, payment_id, st
 from sales.sale where shop_id = $1 and refunded_fen > 0
 """
 _SUMS = """
-insert into sales.quarter (shop_id, store_id, at, slot, amount_fen, count, fee_fen, refund_fen,
+insert into sales.quarter as q (shop_id, store_id, at, slot, amount_fen, count, fee_fen, refund_fen,
     refunds, returned_fee_fen)
 select shop_id, line, date_bin('15 minutes', ended_at, timestamptz 'epoch'), slot,
     coalesce(sum(amount_fen) filter (where kind = 'order'), 0),
@@ -48,9 +48,13 @@ select shop_id, line, date_bin('15 minutes', ended_at, timestamptz 'epoch'), slo
     coalesce(sum(amount_fen) filter (where kind = 'refund'), 0),
     count(*) filter (where kind = 'refund'),
     coalesce(sum(fee_fen) filter (where kind = 'refund'), 0)
-from (select *, abs(hashtext(sale_id)) % 8 as slot from sales.sale where shop_id = $1) as s,
+from (
+    select *, (abs(hashtext(sale_id)) % 10 = 0)::int as slot from sales.sale where shop_id = $1
+) as s,
     unnest(array['', store_id]) as line
 where status in ('paid', 'succeeded') group by 1, 2, 3, 4
+on conflict (shop_id, store_id, at, slot) do update
+set amount_fen = q.amount_fen + excluded.amount_fen, count = q.count + excluded.count
 """
 
 

@@ -146,3 +146,27 @@ async def test_the_database_itself_refuses(sales: SalesService, sql: str) -> Non
 async def test_the_service_role_can_not_delete(sales: SalesService) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await TX.query("delete from sales.sale")
+
+
+async def test_tills_that_take_turns_share_a_row_and_those_that_meet_do_not(
+    sales: SalesService,
+) -> None:
+    for _ in range(6):
+        await record(sales, order(status="paid"))
+    rows = await TX.query("select slot, count from sales.quarter")
+    assert [(row["slot"], row["count"]) for row in rows] == [(0, 6)]
+    writing, met = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        async with TX.transaction():
+            await sales.record((order(status="paid"),))
+            writing.set()
+            await met.wait()
+
+    task = asyncio.create_task(slow())
+    await writing.wait()
+    await record(sales, order(status="paid"))  # does not wait
+    met.set()
+    await task
+    rows = await TX.query("select slot, count from sales.quarter order by slot")
+    assert [(row["slot"], row["count"]) for row in rows] == [(0, 7), (1, 1)]
