@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from backend.db import LEDGER
@@ -13,6 +14,13 @@ from tests.world import World, open_world
 def form() -> str:
     """ "local", or "remote" where a test asks for it."""
     return "local"
+
+
+@pytest.fixture
+async def owner_of_tables(databases: Settings) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(databases.tx_owner_url)
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture
