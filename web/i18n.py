@@ -14,7 +14,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 from babel import Locale
 from babel.core import negotiate_locale
-from babel.dates import format_date, format_datetime, get_timezone_location
+from babel.dates import (
+    format_date,
+    format_datetime,
+    get_timezone_location,
+    get_timezone_name,
+)
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
@@ -113,8 +118,9 @@ class Texts:
         return format_date(local, pattern, locale=self._locale)
 
     def zone(self, name: str) -> str:
-        """The place that a time zone is named after, for example "New York"."""
-        return get_timezone_location(name, locale=self._locale, return_city=True)
+        """A time zone and the city that it is named after: "China Time · Shanghai"."""
+        city = get_timezone_location(name, locale=self._locale, return_city=True)
+        return f"{get_timezone_name(ZoneInfo(name), locale=self._locale)} · {city}"
 
     def month(self, first: date) -> str:
         pattern = "y年M月" if self.language == "zh-CN" else "MMMM y"

@@ -18,7 +18,6 @@ from web.stores import priced
 
 ZONES = (
     "Asia/Shanghai",
-    "Asia/Urumqi",
     "Asia/Hong_Kong",
     "Asia/Macau",
     "Asia/Taipei",
@@ -61,7 +60,7 @@ async def create(
     shop_id = form.id("shop_id", "mch")
     name = form.text("name", ShopName, msg("A shop's name has 2 to 32 characters."))
     category = form.text("category", Category, msg("Choose what the shop does."))
-    zone = form.read("zone", _place, msg("Choose a place."))
+    zone = form.read("zone", _zone, msg("Choose a time zone."))
     if not (form and name and category and zone):
         return await _form(request, services, form, 422)
     command = OpenShop(
@@ -110,7 +109,7 @@ async def _owns(services: Services, person: Person) -> bool:
     return any(seat.owner_id == person.person_id for seat in seats)
 
 
-def _place(zone: str) -> str | None:
+def _zone(zone: str) -> str | None:
     return (zone or ZONES[0]) if zone in {"", *ZONES} else None
 
 

@@ -272,7 +272,7 @@ async def test_a_shop_is_opened_where_it_is(enter: Enter, world: World) -> None:
     fields = {"name": "唐人街小吃", "category": "food"}
     refused = await guest.tap("/shops", fields | {"zone": "Mars/Phobos"})
     assert refused.status_code == 422
-    assert "Choose a place." in refused.text
+    assert "Choose a time zone." in refused.text
     page = await guest.tap("/shops", fields | {"zone": "America/New_York"})
     assert page.url.path == "/cashier"
     seat = await world.services.merchant.seat(guest.wallet.person_id)
