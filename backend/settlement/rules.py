@@ -11,7 +11,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 
 CLOSE_AFTER = timedelta(hours=1)  # after midnight: by then what was under way has ended
 FILES_FROM = timedelta(hours=9)
-LATE_DAYS = 7  # sales noted so long after their day still come into a batch
+LATE_DAYS = 366  # sales noted so long after their day still come into a batch
 
 
 def start_of(day: date) -> datetime:

@@ -45,7 +45,8 @@ class SettlementService:
         self._batches = Batches(parts.sales, parts.ledger, parts.banking, parts.clock)
         self._files = Files(parts.sales, parts.ledger, parts.clock, parts.keep_years)
         self._downloads = Downloads(self._files, parts.clock)
-        self._listed: date | None = None  # the day whose shops we have gone through
+        self._listed: date | None = None  # the day on which we went through all shops
+        self._newest = ""  # the last of them
 
     async def batches(self, shop_id: str, cursor: str, limit: int) -> tuple[tuple[Batch, ...], str]:
         if not 1 <= limit <= MAX_PAGE:
@@ -116,10 +117,9 @@ class SettlementService:
         return touched
 
     async def _list(self) -> int:
-        """Take note of shops we don't know, once a day: a new one has no closed day before."""
-        day, after, new = rules.last_closed(self._clock.now()), "", 0
-        if self._listed == day:
-            return 0
+        """Take note of shops we don't know: new ones at once, and once a day whoever was missed."""
+        today, new = rules.day_of(self._clock.now()), 0
+        after = self._newest if self._listed == today else ""
         while shops := await self._parts.merchant.all_shops(after, PAGE):
             after = shops[-1].shop_id
             known = await rows.known([shop.shop_id for shop in shops])
@@ -127,7 +127,7 @@ class SettlementService:
                 if shop.shop_id not in known:
                     await self._register(shop)
                     new += 1
-        self._listed = day
+        self._listed, self._newest = today, after
         return new
 
     async def _register(self, shop: Shop) -> None:
