@@ -10,7 +10,16 @@ from backend.clock import from_ms, to_ms
 from backend.db import SEC
 from backend.errors import BadRequest, DomainError, IdReused
 from backend.intent import intent_hash
-from backend.risk import Assess, Ceremony, Prepare, Requirement, ceremonies, decisions, intents
+from backend.risk import (
+    Assess,
+    Ceremony,
+    IntentInvalid,
+    Prepare,
+    Requirement,
+    ceremonies,
+    decisions,
+    intents,
+)
 from backend.risk.decisions import Decision
 from backend.risk.facts import Asked, gather
 from backend.risk.lookups import by_key
@@ -72,7 +81,9 @@ async def _decide(
                 answer = _requirement(known, answer, ceremony)
             elif isinstance(answer, DomainError):
                 refused.append(_refusal(each, answer, known, now))
-            if intent_id not in stored and known.device_id:
+            # What does not fit its payment code takes the id from nobody.
+            sound = known.device_id and not isinstance(answer, IntentInvalid)
+            if intent_id not in stored and sound:
                 fresh.append(each.intent)
             answers[intent_id] = answer
         if fresh:

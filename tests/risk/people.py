@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from backend import ids
 from backend.bankword import BankStatement, message
 from backend.clock import FixedClock, to_ms
+from backend.db import SEC
 from backend.intent import Intent
 from backend.posting import Posting, Transfer
 from backend.risk import (
@@ -23,12 +24,16 @@ from backend.risk import (
     Enrolled,
     FinishRegistration,
     FinishSignIn,
+    FoundShop,
+    InviteMember,
     Prepare,
     SignedIn,
     StartEnrolment,
 )
 from backend.risk.demo import RiskWithDemo
+from backend.risk.freeze import freeze_accounts
 from backend.risk.refusals import SmsUnavailable
+from backend.shop_roles import Role
 from backend.verdict import SignedVerdict
 from tests.passkey import Passkey
 
@@ -154,6 +159,16 @@ class World:
         return Person(enrolled.person_id, enrolled.device_id, enrolled.device_secret, number, key)
 
 
+async def alarm(world: World, *accounts: str) -> None:
+    rows = await SEC.query(
+        "insert into risk.alarm (kind, detail, accounts, raised_at) "
+        "values ('tampered', 'journal 7', $1, $2) returning alarm_id",
+        list(accounts),
+        world.clock.now(),
+    )
+    await freeze_accounts(accounts, rows[0]["alarm_id"], "tampered", world.clock.now())
+
+
 def intent(payer_id: str, amount_fen: int, payee_id: str, clock: FixedClock) -> Intent:
     """A sound one, to a dynamic code, without fee."""
     intent_id, source = ids.new("pay"), f"person:{payer_id}"
@@ -211,3 +226,19 @@ def bank_word(statement: BankStatement, key: Ed25519PrivateKey = BANK_KEY) -> Ba
 def altered(wanted: Intent, **changes: Any) -> Intent:
     """The same with other fields."""
     return msgspec.structs.replace(wanted, **changes)
+
+
+async def found_shop(world: World, owner: Person) -> str:
+    shop_id = ids.new("mch")
+    await world.risk.found_shop(FoundShop(shop_id, owner.person_id, owner.secret))
+    return shop_id
+
+
+async def hire(world: World, shop_id: str, by: Person, role: Role) -> Person:
+    """A new person who accepts an invitation."""
+    person = await world.person()
+    ask = InviteMember(ids.new("inv"), shop_id, by.person_id, by.secret, role)
+    invited = await world.risk.invite_member(ask)
+    approval = await world.approve(person, f"join_shop:{invited.invitation_id}")
+    await world.risk.join_shop(approval, invited.secret)
+    return person

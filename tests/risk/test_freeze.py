@@ -17,20 +17,9 @@ from backend.risk import (
     PayerFrozen,
     Prepare,
 )
-from backend.risk.freeze import freeze_accounts
-from tests.risk.people import SHOP, Person, World, top_up
+from tests.risk.people import SHOP, Person, World, alarm, top_up
 
 HOURS_12 = timedelta(hours=12)
-
-
-async def alarm(world: World, *accounts: str) -> None:
-    rows = await SEC.query(
-        "insert into risk.alarm (kind, detail, accounts, raised_at) "
-        "values ('tampered', 'journal 7', $1, $2) returning alarm_id",
-        list(accounts),
-        world.clock.now(),
-    )
-    await freeze_accounts(accounts, rows[0]["alarm_id"], "tampered", world.clock.now())
 
 
 async def pays(world: World, person: Person) -> None:
