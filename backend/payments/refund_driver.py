@@ -27,6 +27,7 @@ from backend.payments.records import (
     PaymentRow,
     add_refunded,
     find_order,
+    find_payment,
     lock_payment,
 )
 from backend.payments.refund_rows import (
@@ -51,8 +52,9 @@ class RefundDriver:
 
     async def authorize(self, row: RefundRow, proof: AuthorizeRefund) -> RefundRow:
         """created → authorized, or → refused. Refuses: RiskUnavailable (try again with the same
-        id), and what stood in the way of keeping the verdict; that is the refund's end."""
+        id), and as `_still_fits` and `_keep`; that is the refund's end."""
         try:
+            await self._still_fits(row)
             with risk_at_hand():
                 verdict = await self._parts.risk.authorize_refund(proof)
         except RiskUnavailable:
@@ -138,6 +140,13 @@ class RefundDriver:
         with risk_at_hand():
             await self._parts.risk.release(refund_id)
 
+    async def _still_fits(self, row: RefundRow) -> None:
+        """What was refunded since may have changed the fee's share that the actor signed: said
+        before risk finds the intent wrong. Refuses: RefundBusy, RefundTooMuch."""
+        payment = await find_payment(row.payment_id)
+        assert payment is not None, "payments are never deleted"
+        check_share(payment, row.amount_fen, row.fee_fen)
+
     async def _keep(self, row: RefundRow, verdict: SignedVerdict) -> RefundRow:
         """Store the verdict if no other refund was faster. Refuses: RefundBusy, RefundTooMuch."""
         deadline = self._parts.clock.now() + SHORT_OF_DEADLINE
@@ -196,7 +205,8 @@ class RefundDriver:
     async def _record_sale(self, row: RefundRow, payment: PaymentRow) -> None:
         order = await find_order(row.order_id)
         assert order is not None, "orders are never deleted"
-        await self._parts.sales.record(refunded(order, payment, row))
+        now = self._parts.clock.now()
+        await self._parts.sales.record(refunded(order, payment, row, now))
 
     async def _as_seen(self, row: RefundRow, refusal: DomainError) -> DomainError:
         """The ledger's word in the words of paying."""

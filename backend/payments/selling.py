@@ -53,7 +53,10 @@ def sold_for(order: OrderRow, payment: PaymentRow) -> tuple[Sale, ...]:
     )
 
 
-def refunded(order: OrderRow, payment: PaymentRow, refund: Refund) -> tuple[Sale, ...]:
+def refunded(
+    order: OrderRow, payment: PaymentRow, refund: Refund, now: datetime | None = None
+) -> tuple[Sale, ...]:
+    """A refund, whatever became of it. now: where it may have been refused just now."""
     status = {"posted": "succeeded", "refused": "refused"}.get(refund.status, "pending")
     return (
         Sale(
@@ -73,7 +76,7 @@ def refunded(order: OrderRow, payment: PaymentRow, refund: Refund) -> tuple[Sale
             note=refund.reason,
             journal_seq=refund.journal_seq or 0,
             created_at=refund.created_at,
-            ended_at=refund.posted_at,
+            ended_at=now if status == "refused" else refund.posted_at,
         ),
     )
 

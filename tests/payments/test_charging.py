@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from backend import ids
-from backend.db import TX
+from backend.db import SEC, TX
 from backend.errors import BadRequest, IdReused, NotFound
 from backend.payments import (
     CODE_ORDER_LIFE,
@@ -268,6 +268,8 @@ async def test_a_payer_who_must_wait_is_refused(world: World) -> None:
     """At a till nobody waits for hours."""
     till = await a_till(world)
     payer = await world.person(100_00, trusted=False)
+    tomorrow = world.clock.now() + timedelta(days=1)
+    await SEC.query("update risk.device set trusted_at = $1", tomorrow)
     truth = await till.charge(payer)
     assert (truth.state, truth.refusal_code) == ("failed", "known_payees_only")
     assert truth.order.status == "cancelled"
