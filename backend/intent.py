@@ -9,6 +9,19 @@ from backend.money import Amount
 from backend.posting import AccountId, Posting
 
 
+class PotTerms(msgspec.Struct, frozen=True, array_like=True):
+    """Of money put aside: who may get it, in how many shares, until when; part of what is signed.
+
+    to: a person's id, a group's id, or "" (whoever has the link). seed_hash: of the secret from
+    which a packet's shares are derived.
+    """
+
+    to: str
+    shares: int
+    until_ms: int
+    seed_hash: bytes = b""
+
+
 class Intent(msgspec.Struct, frozen=True, array_like=True):
     """`intent_id` is the caller's id, the same from the first form to the ledger row."""
 
@@ -25,6 +38,7 @@ class Intent(msgspec.Struct, frozen=True, array_like=True):
     expires_at_ms: int
     nonce: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
     currency: str = "CNY"
+    terms: PotTerms | None = None  # of kinds "packet" and "delayed"
 
 
 def intent_hash(intent: Intent) -> bytes:

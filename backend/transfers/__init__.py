@@ -1,0 +1,194 @@
+"""Transfers between people: at once or with a delay and recall; requests for money, split or not.
+
+A transfer is an order of code "none" that the payer opens for the payee, paid like any other. A
+delayed one is paid into a pot of its own ("escrow:<transfer_id>", floor 0), and arrives or is
+recalled from there; the consent to both is in the intent's terms.
+"""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Protocol
+
+import msgspec
+
+from backend.errors import DomainError
+from backend.ids import Id
+from backend.money import Amount
+from backend.payments import Confirm, Note, Payment
+from backend.risk import Requirement
+
+DELAYS = (timedelta(0), timedelta(hours=2), timedelta(hours=24))
+MAX_SPLIT = 100  # people in one request
+REQUEST_LIFE = timedelta(days=7)
+REMIND_AFTER = timedelta(hours=12)  # between two reminders
+
+
+class Payee(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a transfer would go to. masked: the name with its first character hidden, where the two
+    are no friends; the payer then types that character (name check) on a first payment."""
+
+    payee_id: str
+    name: str
+    is_friend: bool
+    first_payment: bool
+
+
+class StartTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """transfer_id has the prefix "trf". name_check: the first character of the payee's name, asked
+    on a first payment to somebody who is no friend. request_id: the request that it pays."""
+
+    transfer_id: Id
+    payment_id: Id
+    payer_id: Id
+    payee_id: Id
+    amount_fen: Amount
+    note: Note = ""
+    delay: timedelta = timedelta(0)
+    name_check: str = ""
+    request_id: str = ""
+    device_secret: str = ""
+    address: str = ""
+
+
+class Transfer(msgspec.Struct, frozen=True, kw_only=True):
+    """status: "created" (not paid yet), "waiting" (delayed: it can be recalled until arrives_at),
+    "arrived", "recalled", "refused", "lapsed" (never paid)."""
+
+    transfer_id: str
+    payment_id: str
+    payer_id: str
+    payee_id: str
+    payer_name: str
+    payee_name: str
+    amount_fen: int
+    note: str
+    status: str
+    refusal_code: str
+    created_at: datetime
+    arrives_at: datetime | None
+    ended_at: datetime | None
+    request_id: str
+
+
+class TransferStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """Done (or waiting), or `requirement` says what it takes; a ceremony goes to `confirm`."""
+
+    transfer: Transfer
+    requirement: Requirement | None
+
+
+class NewRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Money asked of one or split among many: each (person, fen); people who are friends or in the
+    group. group_id: shown to all of the group."""
+
+    request_id: Id  # prefix "req"
+    person_id: Id
+    note: Note
+    shares: Annotated[
+        tuple[tuple[str, Amount], ...], msgspec.Meta(min_length=1, max_length=MAX_SPLIT)
+    ]
+    group_id: str = ""
+
+
+class RequestShare(msgspec.Struct, frozen=True, kw_only=True):
+    """status: "open", "paid", "declined"."""
+
+    person_id: str
+    name: str
+    amount_fen: int
+    status: str
+    transfer_id: str
+    at: datetime | None
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """status: "open", "done" (all paid or declined), "withdrawn", "expired"."""
+
+    request_id: str
+    person_id: str
+    name: str
+    note: str
+    group_id: str
+    status: str
+    shares: tuple[RequestShare, ...]
+    created_at: datetime
+    expires_at: datetime
+
+
+class Transfers(Protocol):
+    async def payee(self, payer_id: str, to: str) -> Payee:
+        """to: a person's id (friend, group or request only), or a phone number. Refuses:
+        PayeeUnknown (also for numbers without a wallet), TooManyFinds, OwnSelf."""
+        ...
+
+    async def start(self, start: StartTransfer) -> TransferStarted:
+        """Refuses: BadRequest, IdReused, PayeeUnknown, OwnSelf, NameCheckFailed, NotFound (the
+        request), Blocked, and as payments.start."""
+        ...
+
+    async def confirm(self, confirm: Confirm) -> Transfer:
+        """Refuses: as payments.confirm."""
+        ...
+
+    async def transfer(self, person_id: str, transfer_id: str) -> Transfer:
+        """Of either side. Refuses: NotFound."""
+        ...
+
+    async def waiting(self, person_id: str) -> tuple[Transfer, ...]:
+        """Delayed ones on their way, of the payer and to the payee."""
+        ...
+
+    async def recall(self, payer_id: str, transfer_id: str, device_secret: str) -> Transfer:
+        """Before it arrives. Refuses: NotFound, TooLate."""
+        ...
+
+    async def request(self, new: NewRequest) -> Request:
+        """Idempotent. Refuses: IdReused, BadRequest, PayeeUnknown (no friend, not in the group)."""
+        ...
+
+    async def requests(self, person_id: str) -> tuple[Request, ...]:
+        """Asked by and of the person, open ones first, newest first, at most 100."""
+        ...
+
+    async def find_request(self, person_id: str, request_id: str) -> Request:
+        """Of who asked, who is asked, or the group. Refuses: NotFound."""
+        ...
+
+    async def decline(self, person_id: str, request_id: str) -> Request:
+        """Refuses: NotFound, RequestEnded."""
+        ...
+
+    async def withdraw(self, person_id: str, request_id: str) -> Request:
+        """Refuses: NotFound, RequestEnded."""
+        ...
+
+    async def remind(self, person_id: str, request_id: str) -> Request:
+        """Tell those who have not paid. Refuses: NotFound, RequestEnded, RemindedLately (hours)."""
+        ...
+
+    async def sweep(self) -> int:
+        """Let arrive what is due, finish what stopped half-way, end what nobody paid."""
+        ...
+
+
+class PayeeUnknown(DomainError, code="payee_unknown"):
+    """No wallet by that number, or nobody the payer may send to."""
+
+
+class NameCheckFailed(DomainError, code="name_check_failed"):
+    """It is not the first character of the payee's name; params: tries_left."""
+
+
+class Blocked(DomainError, code="blocked"):
+    """One of the two has blocked the other; nobody is told which."""
+
+
+class TooLate(DomainError, code="too_late"):
+    """It has arrived."""
+
+
+class RequestEnded(DomainError, code="request_ended"):
+    """Paid, declined, withdrawn or expired."""
+
+
+class RemindedLately(DomainError, code="reminded_lately"):
+    """params: hours."""
