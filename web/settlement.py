@@ -66,7 +66,7 @@ async def choose(
         seat=seat,
         cards=[card for card in cards if card.status == "bound"],
         current=coming.card_id,
-        width="narrow",
+        width="wide",
     )
 
 

@@ -80,7 +80,7 @@ async def test_the_owner_chooses_the_card_with_a_passkey(owner: Owner, street: S
     await owner.choose("1234")
     page = owner.browser.page
     assert page.url.path == "/shop/settlement"
-    assert "····1234" in page.text
+    assert "ending in 1234" in page.text
     page = await owner.browser.open("/shop/settlement/card")
     assert "In use" in page.text
     assert "Pay to this card" not in page.text
