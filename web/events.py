@@ -11,6 +11,7 @@ all, far below what the server takes on: a page that gets none asks by itself no
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
@@ -23,7 +24,6 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from backend.errors import NotFound
 from backend.events import Event, Events
 from backend.identity import Person, Session, SignedOut
-from backend.merchant import NoShop
 from backend.services import Services
 from web.http import WebRequest
 from web.security import cookies
@@ -94,7 +94,8 @@ async def stream(
         return _full(session)
 
     async def alive() -> bool:
-        return await _lives_on(services, request.cookies[cookies.SESSION])
+        token = request.cookies[cookies.SESSION]
+        return await _lives_on(services, token) and await _owns(services, person.person_id, wanted)
 
     messages = _messages(services.events, wanted, after, alive)
     return ServerSentEvent(
@@ -119,6 +120,18 @@ async def _lives_on(services: Services, token: str) -> bool:
     return True
 
 
+async def _owns(services: Services, person_id: str, topics: tuple[str, ...]) -> bool:
+    """Whether the topics are still the person's: members leave shops."""
+    try:
+        for topic in topics:
+            await _check_own(services, person_id, topic)
+    except NotFound:
+        return False
+    except Exception as error:  # as for sessions: the stream outlives a database that is away
+        _log.warning("topics_not_checked", error=type(error).__name__)
+    return True
+
+
 async def _check_own(services: Services, person_id: str, topic: str) -> None:
     """Refuses: NotFound, for what isn't the person's and for what isn't a topic."""
     kind, _, ref = topic.partition(":")
@@ -135,12 +148,12 @@ async def _check_own(services: Services, person_id: str, topic: str) -> None:
 
 
 async def _check_order(services: Services, person_id: str, order_id: str) -> None:
-    """Of the shop whose seat the person has. Refuses: NotFound."""
-    try:
-        seat = await services.merchant.seat(person_id)
-    except NoShop:
-        raise NotFound() from None
-    await services.merchant.order(seat, order_id)
+    """Of any shop that the person has a seat in. Refuses: NotFound."""
+    for seat in await services.merchant.seats(person_id):
+        with suppress(NotFound):
+            await services.merchant.order(seat, order_id)
+            return
+    raise NotFound()
 
 
 async def _messages(

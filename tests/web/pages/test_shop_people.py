@@ -6,13 +6,14 @@ import httpx
 import pytest
 
 from backend import ids
-from backend.merchant import Seat
+from backend.merchant import Charge, Seat
 from backend.shop_roles import Role
 from tests.passkey import Passkey
 from tests.web.browser import Browser, forms
 from tests.web.conftest import Visitor
 from tests.web.pages.conftest import Enter, Guest, Till
 from tests.world import World
+from web.events import _owns
 from web.security import cookies
 
 LINK = re.compile(r"/j/([A-Za-z0-9_-]{43})")
@@ -59,8 +60,9 @@ async def test_a_store_is_opened_and_gets_tills(till: Till) -> None:
     assert [terminal.name for terminal in terminals] == ["01", "8 号桌"]
     for terminal in terminals:
         assert f"{terminal.short_code[:4]} {terminal.short_code[4:]}" in page.text
-        for poster in ("poster.pdf?size=a6", "poster.pdf?size=tent", "poster.svg?size=a6"):
-            assert f'href="/shop/terminals/{terminal.terminal_id}/{poster}"' in page.text
+        for size in ("a6", "tent", "a4"):
+            poster = f"/shop/terminals/{terminal.terminal_id}/poster.pdf?size={size}"
+            assert f'href="{poster}"' in page.text
     listed = await till.owner.see("/shop/stores")
     assert "西湖店" in listed.text
     assert "南山路 1 号" in listed.text
@@ -280,3 +282,35 @@ async def test_a_shop_is_opened_where_it_is(enter: Enter, world: World) -> None:
     known = await world.services.risk.members(seat.shop_id)
     assert [member.person_id for member in known] == [guest.wallet.person_id]
     assert (await guest.see("/shop/new")).url.path == "/shop"  # one is enough
+
+
+async def test_a_live_page_of_a_removed_member_ends(
+    till: Till, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    li = await enter()
+    await till.world.hire(till.owner.wallet, li.wallet, Role.CASHIER)
+    services, person_id = till.world.services, li.wallet.person_id
+    mine = await services.merchant.charge(
+        await services.merchant.seat(person_id), Charge(order_id=ids.new("ord"), amount_fen=1_00)
+    )
+    other = await till.order()
+    shop, order = f"shop:{till.shop.shop_id}", f"order:{mine.order_id}"
+    await world_shop(till.world, li)  # sits elsewhere now; both shops' pages may stay open
+    assert await _owns(services, person_id, (shop, order))
+    assert not await _owns(services, person_id, (f"order:{other.order_id}",))
+    owner = till.owner.wallet
+    seat = await seat_of(till)
+    await services.merchant.change_member(seat, person_id, None, "", owner.device_secret)
+    assert not await _owns(services, person_id, (shop,))
+    assert not await _owns(services, person_id, (order,))
+
+    async def away(_person_id: str) -> None:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(services.merchant, "seats", away)
+    assert await _owns(services, person_id, (shop,))
+
+
+async def world_shop(world: World, guest: Guest) -> None:
+    own = await world.shop(guest.wallet, "小李茶铺")
+    await world.services.merchant.take_seat(guest.wallet.person_id, own.shop_id)
