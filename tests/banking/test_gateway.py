@@ -75,8 +75,9 @@ async def broken() -> AsyncIterator[Broken]:
 @pytest.mark.parametrize("how", BROKEN)
 async def test_a_debit_without_a_clear_answer_is_pending(broken: Broken, how: str) -> None:
     broken.handler = BROKEN[how]
-    answer = await broken.bank.debit("top_1", "tok", "usr_1", 100)
-    assert (answer.outcome, answer.word) == ("pending", None)
+    for ask in (broken.bank.debit, broken.bank.pay_out):
+        answer = await ask("top_1", "tok", "usr_1", 100)
+        assert (answer.outcome, answer.word) == ("pending", None)
 
 
 @pytest.mark.parametrize("how", BROKEN)
@@ -100,4 +101,6 @@ async def test_nobody_there_means_nothing_was_asked() -> None:
     bank = HttpBank(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(BankUnavailable):
         await bank.debit("top_1", "tok", "usr_1", 100)
+    with pytest.raises(BankUnavailable):
+        await bank.pay_out("pyo_1", "tok", "mch_1", 100)
     await bank.close()
