@@ -1,6 +1,5 @@
 """One product and one browser for all stories; people of their own for each."""
 
-import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +11,6 @@ from e2e import steps
 from e2e.people import Visitor, launch
 from e2e.wallet import Wallet
 from tests.conftest import enterable
-
-_numbers = itertools.count(13712340001)
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +51,9 @@ def visitor(
 @pytest.fixture
 def phone() -> str:
     """A number that no other story uses."""
-    return str(next(_numbers))
+    return steps.fresh_phone()
 
 
 @pytest.fixture
 def other_phone() -> str:
-    return str(next(_numbers))
+    return steps.fresh_phone()

@@ -1,10 +1,14 @@
 """What people do in the stories, in the order and with the words of the pages."""
 
+import itertools
 import re
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import zxingcpp
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from backend.sandbox.cards import number
@@ -12,6 +16,13 @@ from e2e.people import Visitor
 from e2e.wallet import Wallet
 
 ARTEFACTS = Path("artefacts/e2e")
+
+_numbers = itertools.count(13712340001)
+
+
+def fresh_phone() -> str:
+    """A number that no other story uses."""
+    return str(next(_numbers))
 
 
 def shot(page: Page, name: str) -> None:
@@ -105,3 +116,64 @@ def pay(visitor: Visitor, address: str) -> None:
 def balance(visitor: Visitor) -> str:
     visitor.page.goto("/")
     return visitor.page.locator(".hero__amount").first.inner_text().replace("\n", "").strip()
+
+
+def open_till(visitor: Visitor, yuan: str) -> Page:
+    """The till with an amount, waiting for a code."""
+    page = visitor.page
+    page.goto("/cashier")
+    page.locator("#f-amount").fill(yuan)
+    return page
+
+
+def payment_code(visitor: Visitor) -> str:
+    """What a scanner reads off the phone: the QR code in a picture of the screen."""
+    visitor.page.goto("/code")
+    picture = visitor.page.locator(".paycode__qr").screenshot()
+    with Image.open(BytesIO(picture)) as drawn:
+        found = zxingcpp.read_barcodes(drawn, formats=zxingcpp.BarcodeFormat.QRCode)
+    assert [code.text for code in found], "no code on the screen"
+    return str(found[0].text)
+
+
+def scan(visitor: Visitor, code: str) -> None:
+    """A scanner gun: it types faster than any hand and ends with Enter."""
+    visitor.page.keyboard.type(code)
+    visitor.page.keyboard.press("Enter")
+
+
+def hire(owner: Visitor, member: Visitor, role: str) -> None:
+    """Invited on the shop's page, joined with the member's own passkey."""
+    owner.page.goto("/shop/staff")
+    form = owner.page.locator("form[action='/shop/staff/invitations']")
+    form.locator(f"label:has(input[value='{role}'])").click()
+    form.locator("button[type=submit]").click()
+    link = owner.page.locator("#f-link").input_value()
+    member.page.goto(link)
+    member.page.locator("form[data-passkey=approve] button[type=submit]").click()
+    member.page.wait_for_url(lambda url: "/j/" not in url)
+
+
+def refund(visitor: Visitor, order_id: str, yuan: str, reason: str) -> None:
+    """Part of an order, by the form of the dashboard."""
+    page = visitor.page
+    page.goto(f"/shop/orders/{order_id}/refund")
+    page.locator("label:has(input[value='part'])").click()
+    page.locator("#f-amount").fill(yuan)
+    page.locator("#f-reason").fill(reason)
+    page.locator("#refund form button[type=submit]").click()
+
+
+def poster_path(owner: Visitor) -> str:
+    """The path behind the code of the first till's poster, read off its preview."""
+    page = owner.page
+    page.goto("/shop/stores")
+    page.locator("main a[href^='/shop/stores/']").first.click()
+    page.locator("main a[href$='/poster']").first.click()
+    preview = page.locator(".poster__preview img")
+    expect(preview).to_be_visible()
+    page.wait_for_function("document.querySelector('.poster__preview img').complete")
+    with Image.open(BytesIO(preview.screenshot())) as drawn:
+        found = zxingcpp.read_barcodes(drawn, formats=zxingcpp.BarcodeFormat.QRCode)
+    assert [code.text for code in found], "no code on the poster"
+    return urlsplit(str(found[0].text)).path

@@ -169,7 +169,8 @@ async def _seat(services: Services, person: Person) -> Seat:
     """The seat of somebody who may refund. Refuses: NoShop, PermissionMissing."""
     seat = await services.merchant.seat(person.person_id)
     if Permission.REFUND not in seat.permissions:
-        raise PermissionMissing(permission=Permission.REFUND, role=seat.role)
+        missing = Permission.REFUND.value
+        raise PermissionMissing(permission=missing, role=seat.role.value, holders=missing)
     return seat
 
 

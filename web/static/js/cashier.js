@@ -5,7 +5,7 @@
 
   const MAX_YUAN_DIGITS = 8;
   const CODE_DIGITS = 16; // no code of any wallet is shorter
-  const GUN_MS = 60; // between two keys of a scanner gun; no hand is as fast for so long
+  const PAUSE_MS = 3000; // a longer one between two digits begins a new run of them
   const ECHO_MS = 400;
   const RETRY_MS = 2000;
   const RETRIES = 15;
@@ -53,7 +53,7 @@
   let last = 0;
 
   const remember = (key, now) => {
-    if (now - last > GUN_MS) {
+    if (now - last > PAUSE_MS) {
       burst = "";
       const active = document.activeElement;
       before = active instanceof HTMLInputElement ? { input: active, value: active.value } : null;
@@ -62,12 +62,13 @@
     burst += key;
   };
 
-  // Wherever the gun typed, its digits belong into the field for codes and nowhere else.
+  // Wherever the gun typed, its digits belong into the field for codes and nowhere else. No amount
+  // has as many; what a hand typed right before a code of ours is still the amount.
   const scanned = () => {
-    const digits = burst;
+    const [, typedBefore, digits] = /^(\d*?)(88\d{16})$/.exec(burst) ?? [burst, "", burst];
     burst = "";
     const code = field("pay_code");
-    if (before && before.input !== code) before.input.value = before.value;
+    if (before && before.input !== code) before.input.value = before.value + typedBefore;
     if (!code) return; // the answer to a customer is on the screen: a second scan means nothing
     code.value = digits;
     if (field("amount").value) form().requestSubmit();
@@ -84,7 +85,7 @@
       if (event.target.matches?.("[data-next]") && now - settledAt < ECHO_MS) {
         return event.preventDefault();
       }
-      const gun = burst.length >= CODE_DIGITS && now - last <= GUN_MS;
+      const gun = burst.length >= CODE_DIGITS && now - last <= PAUSE_MS;
       if (event.key === "Enter" && gun) {
         event.preventDefault();
         event.stopImmediatePropagation();

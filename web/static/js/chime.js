@@ -10,10 +10,12 @@
 
   // Browsers allow sound after the first touch or key; the one that charges is enough.
   let sound;
-  const wake = () => {
-    sound ??= new AudioContext();
-    sound.resume();
-  };
+  // Opening it takes a moment, which the key itself must not wait for.
+  const wake = () =>
+    setTimeout(() => {
+      sound ??= new AudioContext();
+      sound.resume();
+    });
   document.addEventListener("pointerdown", wake);
   document.addEventListener("keydown", wake);
 

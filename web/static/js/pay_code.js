@@ -4,7 +4,7 @@
   "use strict";
 
   const GRACE_MS = 15_000; // a till may still read a code that has just ended
-  let end, watched;
+  let end, watched, focused;
 
   const section = () => document.getElementById("paycode");
   const empty = () => section()?.querySelector("[data-codes]")?.replaceChildren();
@@ -30,9 +30,16 @@
 
   // No code is issued for a screen that nobody looks at.
   document.addEventListener("htmx:before:request", (event) => {
-    if (document.hidden && event.detail.ctx.sourceElement?.id === "paycode") event.preventDefault();
+    if (event.detail.ctx.sourceElement?.id !== "paycode") return;
+    if (document.hidden) event.preventDefault();
+    // Whoever is on a button of the old code stays on that button of the new one.
+    focused = section().contains(document.activeElement) ? document.activeElement.id : "";
   });
-  document.addEventListener("htmx:after:swap", watch);
+  document.addEventListener("htmx:after:swap", () => {
+    const renewed = section() !== watched;
+    watch();
+    if (renewed && focused) document.getElementById(focused)?.focus();
+  });
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-renew]")) return;
     event.preventDefault();

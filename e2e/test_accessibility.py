@@ -1,0 +1,58 @@
+"""axe-core on every page: phone and desktop, light and dark, nothing serious."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from e2e.people import DESKTOP, PHONE
+from e2e.places import EVERYWHERE, all_of, enter
+from e2e.wallet import Wallet
+
+AXE = Path(__file__).resolve().parents[1] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+SERIOUS = ("serious", "critical")
+FORMS = tuple(product((PHONE, DESKTOP), ("light", "dark")))
+SETTLE_MS = 400  # animations end: half-faded text has no contrast
+
+RUN = """async () => {
+  const found = await axe.run(document, {resultTypes: ["violations"], preload: false});
+  return found.violations.map(({id, impact, nodes}) => ({
+    id, impact, where: nodes.map((n) => `${n.target.join(" ")}: ${n.failureSummary}`),
+  }));
+}"""
+
+
+@pytest.mark.parametrize("who", EVERYWHERE)
+def test_no_page_has_a_serious_finding(browser: Browser, wallet: Wallet, who: str) -> None:
+    page = browser.new_context(base_url=wallet.url, locale="zh-CN").new_page()
+    enter(page, who)
+    faults = [
+        fault for name, path in all_of(who, page).items() for fault in _faults(page, name, path)
+    ]
+    page.context.close()
+    assert not faults, "\n".join(faults)
+
+
+def _faults(page: Page, name: str, path: str) -> list[str]:
+    found: list[str] = []
+    page.goto(path)
+    page.evaluate(AXE.read_text())
+    for size, scheme in FORMS:
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.wait_for_timeout(SETTLE_MS)
+        for fault in page.evaluate(RUN):
+            if fault["impact"] in SERIOUS:
+                where = "; ".join(fault["where"][:3])
+                found.append(f"{name} {size['width']} {scheme} {fault['id']}: {where}")
+    return found
+
+
+def test_the_check_sees(browser: Browser) -> None:
+    """A picture without a text and a field without a name would be found."""
+    page = browser.new_page()
+    page.set_content("<html lang=en><title>x</title><main><img src=x><input></main>")
+    page.evaluate(AXE.read_text())
+    assert {fault["id"] for fault in page.evaluate(RUN)} >= {"image-alt", "label"}
+    page.close()
