@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from backend import ids
-from backend.bills import Bill
+from backend.bills import Bill, Refunded
 from backend.bills.service import BillsService
 from backend.db import TX
 from backend.errors import BadRequest, NotFound
@@ -154,3 +154,48 @@ async def test_a_bill_counts_once_when_it_succeeds(bills: BillsService) -> None:
 async def test_a_month_has_one_form(bills: BillsService, month: str) -> None:
     with pytest.raises(BadRequest):
         await bills.months(ANNA, (month,))
+
+
+async def back(bills: BillsService, mine: Bill, amount_fen: int, at: datetime = NOON) -> None:
+    people = (ANNA, BORIS)
+    async with TX.transaction():
+        await bills.refund(
+            Refunded(bill_id=mine.bill_id, person_ids=people, amount_fen=amount_fen, at=at)
+        )
+
+
+async def test_what_went_back_is_on_both_bills_and_in_its_own_month(bills: BillsService) -> None:
+    out = bill()
+    into = bill(person_id=BORIS, bill_id=out.bill_id, direction="in", kind="income")
+    await record(bills, out, into, bill())
+    await back(bills, out, 3_00)
+    await back(bills, out, 2_00, at=NOON + timedelta(days=30))
+    assert (await bills.bill(ANNA, out.bill_id)).refunded_fen == 5_00
+    assert (await bills.bill(BORIS, out.bill_id)).refunded_fen == 5_00
+    months = ("2026-11", "2026-12")
+    anna = [(m.in_fen, m.out_fen) for m in await bills.months(ANNA, months)]
+    boris = [(m.in_fen, m.out_fen) for m in await bills.months(BORIS, months)]
+    assert anna == [(3_00, 46_00), (2_00, 0)]
+    assert boris == [(23_00, 3_00), (0, 2_00)]
+
+
+async def test_the_database_gives_back_no_more_than_was_billed(bills: BillsService) -> None:
+    mine = bill()
+    await record(bills, mine)
+    with pytest.raises(asyncpg.CheckViolationError, match="bill_refunded"):
+        await back(bills, mine, 23_01)
+    await back(bills, mine, 23_00)
+    for change in ("refunded_fen = 0", "refunded_fen = 23_00, note = 'x'"):
+        with pytest.raises(asyncpg.RaiseError):
+            await TX.query(f"update bills.bill set {change}")
+
+
+async def test_nothing_goes_back_of_what_never_succeeded(bills: BillsService) -> None:
+    pending = bill(status="pending")
+    await record(bills, pending)
+    await back(bills, pending, 1_00)
+    assert await bills.bill(ANNA, pending.bill_id) == pending
+    with pytest.raises(AssertionError):
+        await bills.refund(
+            Refunded(bill_id=pending.bill_id, person_ids=(ANNA,), amount_fen=1, at=NOON)
+        )

@@ -1,11 +1,14 @@
 """The small world, and a look at the books at the end of every test."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
 
-from backend.db import LEDGER
+from backend import keys
+from backend.db import BOOKS, LEDGER
+from backend.ledger.audit import audit
 from backend.settings import Settings
 from tests.world import World, open_world
 
@@ -32,3 +35,5 @@ async def world(databases: Settings, form: str) -> AsyncIterator[World]:
         )
         assert books["sum"] == 0
         assert books["accounts"] > 0
+        proof = await audit(BOOKS, keys.published(Path(databases.verdict_keys)))
+        assert proof.clean, proof.faults
