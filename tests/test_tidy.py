@@ -28,6 +28,7 @@ MONEY = (
     "backend/verdict.py",
     "backend/bankword.py",
     *(f"backend/{m}" for m in ("ledger", "payments", "banking", "bills", "merchant", "risk")),
+    "backend/settlement",
 )
 HARMLESS = re.compile(r"inf|seconds")  # a bound, a duration
 MONEY_NAMES = re.compile(r"fen|amount|balance|total|price|sum")
@@ -35,8 +36,11 @@ MONEY_NAMES = re.compile(r"fen|amount|balance|total|price|sum")
 # Where a transaction may be open, what can't be in it: a second task, or another process.
 CONCURRENT = {"gather", "create_task", "ensure_future", "TaskGroup", "to_thread"}
 REMOTE = {"ledger", "risk", "bank"}
-REMOTE_CALLERS = ("payments", "banking", "merchant")
-SCHEMAS = ("identity", "bills", "events", "payments", "banking", "merchant", "risk", "jobs")
+REMOTE_CALLERS = ("payments", "banking", "merchant", "settlement")
+SCHEMAS = (
+    *("identity", "bills", "events", "payments", "banking", "merchant", "risk", "jobs"),
+    *("sales", "settlement"),
+)
 UNSAFE_IN_TEMPLATES = re.compile(
     r"\|\s*safe\b|hx-on|\bon(click|load|error|submit|change|input)\s*=|\bstyle\s*=|<style\b|"
     r"javascript:|<script(?![^>]*\bsrc=)[^>]*>",
