@@ -37,6 +37,7 @@ def sold(order: OrderRow, status: str, ended_at: datetime | None = None) -> tupl
 def sold_for(order: OrderRow, payment: PaymentRow) -> tuple[Sale, ...]:
     """A paid order, with what was refunded of it so far."""
     assert payment.journal_seq is not None, "it is posted"
+    # The sums of the demo's history belong where it says that it happened.
     at_once = payment.event_at == payment.created_at
     return tuple(
         msgspec.structs.replace(
@@ -46,8 +47,6 @@ def sold_for(order: OrderRow, payment: PaymentRow) -> tuple[Sale, ...]:
             fee_fen=payment.fee_fen,
             refunded_fen=payment.refunded_fen,
             journal_seq=payment.journal_seq,
-            # What the demo's history says happened earlier is shown where it happened.
-            created_at=order.created_at if at_once else payment.event_at,
         )
         for sale in sold(order, "paid", payment.posted_at if at_once else payment.event_at)
     )
