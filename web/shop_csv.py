@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
-from litestar import Response, get, post
+from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
@@ -119,10 +119,12 @@ async def selection(
 @get("/shop/exports/{export_id:str}")
 async def progress(
     request: WebRequest, person: NamedDependency[Person], export_id: FromPath[str]
-) -> Response[Progress]:
+) -> dict[str, int]:
+    """rows, percent, and done: 0 or 1."""
     exports = request.app.state.exports
     assert isinstance(exports, Exports)
-    return Response(exports.of(export_id, person.person_id))
+    found = exports.of(export_id, person.person_id)
+    return {"rows": found.rows, "percent": found.percent, "done": int(found.done)}
 
 
 def _file(
@@ -137,7 +139,7 @@ def _file(
         name = "orders-selection"
     return Stream(
         lines(services, seat, wanted, language, followed),
-        media_type="text/csv; charset=utf-8",
+        media_type="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
     )
 

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from tests.bench import growth, ledger, pages
+from tests.bench import growth, ledger, pages, shop
 from tests.bench.cluster import Bench, bench
 from tests.bench.report import Row, table
 
@@ -11,6 +11,7 @@ SUBJECTS: dict[str, Callable[[Bench, bool], list[Row]]] = {
     "ledger": ledger.run,
     "growth": growth.run,
     "pages": pages.run,
+    "shop": shop.run,
 }
 
 

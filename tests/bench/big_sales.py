@@ -6,6 +6,9 @@ import asyncpg
 
 DAYS = 365
 
+Places = tuple[tuple[str, str], ...]  # store and terminal
+PLACES: Places = tuple((f"sto_{n % 4:026d}", f"trm_{n:026d}") for n in range(16))
+
 # Ids sort by time, as real ones do. One in forty was refunded, one in fifty expired, one in a
 # hundred was cancelled.
 _ORDERS = """
@@ -14,7 +17,7 @@ insert into sales.sale (sale_id, shop_id, kind, order_id, payment_id, store_id, 
     created_at, ended_at)
 select number, $1, 'order', number,
     case when status = 'paid' then 'pay_' || substr(number, 5) else '' end,
-    'sto_' || lpad((n % 4)::text, 26, '0'), 'trm_' || lpad((n % 16)::text, 26, '0'),
+    ($5::text[])[1 + n % cardinality($5::text[])], ($6::text[])[1 + n % cardinality($6::text[])],
     'usr_' || lpad((n % 9)::text, 26, '0'), (array['dynamic', 'static', 'shown'])[1 + n % 3],
     status, (array['*安娜', '*丽', '*国强', '*小雨'])[1 + n % 4], amount, amount * 38 / 10000,
     case when n % 40 = 0 and status = 'paid' then amount / 2 else 0 end,
@@ -58,12 +61,15 @@ set amount_fen = q.amount_fen + excluded.amount_fen, count = q.count + excluded.
 """
 
 
-async def fill(owner_url: str, shop_id: str, orders: int, until: datetime) -> None:
+async def fill(
+    owner_url: str, shop_id: str, orders: int, until: datetime, places: Places = PLACES
+) -> None:
     """owner_url: of the role that owns the tables; the service's role may not analyze them."""
+    stores, terminals = zip(*places, strict=True)
     owner = await asyncpg.connect(owner_url, server_settings={"statement_timeout": "0"})
     try:
         await owner.execute("set timezone = 'UTC'")
-        await owner.execute(_ORDERS, shop_id, orders, until, DAYS)
+        await owner.execute(_ORDERS, shop_id, orders, until, DAYS, stores, terminals)
         await owner.execute(_REFUNDS, shop_id)
         await owner.execute(_SUMS, shop_id)
         await owner.execute("analyze sales.sale")
