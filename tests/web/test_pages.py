@@ -10,14 +10,24 @@ from tests.web.conftest import SignedUp, Visitor
 from web import nowhere
 
 PUBLIC = ("/welcome", "/sign-up", "/sign-up/known", "/sign-in", "/signed-out", "/devices/new")
-PRIVATE = ("/", "/security", "/freeze", "/limits")
+PRIVATE = (
+    "/",
+    "/security",
+    "/freeze",
+    "/limits",
+    "/code",
+    "/code/ahead",
+    "/receive",
+    "/receive/amount",
+)
 
 INLINE = re.compile(
     r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|hx-on|[\"']js:|<iframe|<base",
     re.IGNORECASE,
 )
 ABSOLUTE = re.compile(r"(?:src|href|action)=\"(?:https?:)?//", re.IGNORECASE)
-TAG = re.compile(r"<[a-z][^>]*\shx-[a-z][^>]*>", re.IGNORECASE)
+# hx-ignore asks for nothing: it marks what people have typed.
+TAG = re.compile(r"<[a-z][^>]*\shx-(?!ignore)[a-z][^>]*>", re.IGNORECASE)
 
 
 async def _check(browser: Browser, path: str) -> None:

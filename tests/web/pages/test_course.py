@@ -1,4 +1,4 @@
-"""What became of a payment: refunds on its bill, asking for one, and saying that it was not mine."""
+"""What became of a payment: refunds on its bill, asking for one, saying that it was not mine."""
 
 import pytest
 

@@ -38,7 +38,7 @@ async def led_to(payer: Guest, page: str) -> str:
     assert found
     answer = await payer.browser.client.get(found[0], headers=HTMX)
     assert answer.status_code in {200, 204}
-    return answer.headers.get("hx-redirect", "")
+    return str(answer.headers.get("hx-redirect", ""))
 
 
 async def test_a_code_is_drawn_twice_and_its_digits_are_hidden(enter: Enter) -> None:
