@@ -1,7 +1,8 @@
 """`python -m e2e.screens [address]`: pictures of every page into artefacts/screens, to look at.
 
 Phone and desktop, light and dark, both languages, with the demo's people. Without an address a
-wallet of its own is started. Ends with 1 if a page logged an error or is wider than its screen.
+wallet of its own is started. Tells what the first load of each page weighs. Ends with 1 if a page
+logged an error or is wider than its screen.
 """
 
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from e2e.people import DESKTOP, PHONE, launch
+from e2e.places import EVERYWHERE, all_of, enter
 from e2e.wallet import Wallet
 
 FOLDER = Path(__file__).resolve().parents[1] / "artefacts" / "screens"
@@ -26,25 +28,7 @@ LANGUAGES = ("zh-CN", "en")
 # The demo's people pay without passkey, ten times a day: not in every form.
 PAID_IN = ("phone-light-zh-CN", "phone-dark-en", "desktop-light-en", "desktop-dark-zh-CN")
 
-FOR_VISITORS = {
-    "welcome": "/welcome",
-    "sign-in": "/sign-in",
-    "sign-up": "/sign-up",
-    "not-found": "/nothing",
-    "offline": "/offline",
-}
-FOR_CONSUMERS = {
-    "home": "/",
-    "bills": "/bills",
-    "top-up": "/topups/new",
-    "cards": "/cards",
-    "card-new": "/cards/new",
-    "pay": "/pay",
-    "security": "/security",
-    "limits": "/limits",
-    "shop-new": "/shop/new",
-}
-FOR_SHOPS = {"shop": "/shop", "cashier": "/cashier"}
+WEIGHED_IN = "phone-light-zh-CN"
 
 
 class Camera:
@@ -53,12 +37,20 @@ class Camera:
     def __init__(self, page: Page, form: str, language: str) -> None:
         self.page, self._form, self._language = page, form, language
         self.faults: list[str] = []
+        self.weights: dict[str, int] = {}
+        self._bytes = 0
         page.on("pageerror", lambda error: self.faults.append(f"{page.url}: {error}"))
         page.on("console", self._listen)
+        wire = page.context.new_cdp_session(page)
+        wire.send("Network.enable")
+        wire.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        wire.on("Network.loadingFinished", self._weigh)
 
     def go(self, name: str, path: str) -> None:
+        self._bytes = 0
         self.page.goto(path)
         self.take(name)
+        self.weights[name] = self._bytes
 
     def take(self, name: str) -> None:
         self.page.wait_for_timeout(600)  # animations end
@@ -68,12 +60,14 @@ class Camera:
             self.faults.append(f"{name} {self._form}: {over} px too wide")
 
     def enter(self, who: str) -> None:
-        self.page.goto("/welcome")
-        self.page.locator(f'form[action="/demo/{who}"] button').click()
-        self.page.wait_for_url("**/*")
+        enter(self.page, who)
         if self.page.locator("html").get_attribute("lang") != self._language:
             self.page.locator('form[action="/language"] button').first.evaluate("b => b.click()")
             self.page.wait_for_load_state()
+
+    def _weigh(self, loaded: dict[str, float]) -> None:
+        """As it came over the wire: compressed, headers included."""
+        self._bytes += int(loaded["encodedDataLength"])
 
     def _listen(self, message: object) -> None:
         kind, text = getattr(message, "type", ""), getattr(message, "text", "")
@@ -84,11 +78,15 @@ class Camera:
 def main(address: str = "") -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     faults: list[str] = []
+    weights: dict[str, int] = {}
     with _wallet(address) as url, sync_playwright() as playwright:
         browser = launch(playwright)
         for size, scheme, language in product(SIZES, SCHEMES, LANGUAGES):
-            faults += _all_pages(browser, url, size, scheme, language)
+            faults += _all_pages(browser, url, size, scheme, language, weights)
         browser.close()
+    sys.stdout.write("first load of a page, compressed, in KB:\n")
+    for name, weight in sorted(weights.items(), key=lambda item: -item[1]):
+        sys.stdout.write(f"{weight / 1024:8.1f}  {name}\n")
     sys.stdout.write("".join(f"{fault}\n" for fault in faults))
     sys.stdout.write(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER}\n")
     return 1 if faults else 0
@@ -103,26 +101,29 @@ def _wallet(address: str) -> Iterator[str]:
         yield wallet.url
 
 
-def _all_pages(browser: Browser, url: str, size: str, scheme: str, language: str) -> list[str]:
+def _all_pages(
+    browser: Browser, url: str, size: str, scheme: str, language: str, weights: dict[str, int]
+) -> list[str]:
     form = f"{size}-{scheme}-{language}"
     people = {}
-    for who in ("visitor", "consumer", "shop"):
+    for who in EVERYWHERE:
         context = browser.new_context(
             base_url=url,
             viewport=SIZES[size],
             color_scheme=scheme,  # type: ignore[arg-type]
             locale=language,
             has_touch=size == "phone",
+            service_workers="block",  # so that each page weighs what a first visit loads
         )
         people[who] = Camera(context.new_page(), form, language)
-    visitor, consumer, shop = people["visitor"], people["consumer"], people["shop"]
-    for name, path in FOR_VISITORS.items():
-        visitor.go(name, path)
-    shop.enter("shop")
-    consumer.enter("consumer")
-    for camera, pages in ((consumer, FOR_CONSUMERS), (shop, FOR_SHOPS)):
-        for name, path in pages.items():
+    for who, camera in people.items():
+        if who != "visitor":
+            camera.enter(who)
+        for name, path in all_of(who, camera.page).items():
             camera.go(name, path)
+    if form == WEIGHED_IN:
+        weights.update({n: w for camera in people.values() for n, w in camera.weights.items()})
+    visitor, consumer, shop = people["visitor"], people["consumer"], people["shop"]
     if form in PAID_IN:
         _a_payment(visitor, consumer, shop)
     for camera in people.values():

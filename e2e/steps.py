@@ -17,6 +17,8 @@ from e2e.wallet import Wallet
 
 ARTEFACTS = Path("artefacts/e2e")
 
+QR = zxingcpp.barcode_formats_from_str("QRCode")
+
 _numbers = itertools.count(13712340001)
 
 
@@ -131,7 +133,7 @@ def payment_code(visitor: Visitor) -> str:
     visitor.page.goto("/code")
     picture = visitor.page.locator(".paycode__qr").screenshot()
     with Image.open(BytesIO(picture)) as drawn:
-        found = zxingcpp.read_barcodes(drawn, formats=zxingcpp.BarcodeFormat.QRCode)
+        found = zxingcpp.read_barcodes(drawn, formats=QR)
     assert [code.text for code in found], "no code on the screen"
     return str(found[0].text)
 
@@ -174,6 +176,6 @@ def poster_path(owner: Visitor) -> str:
     expect(preview).to_be_visible()
     page.wait_for_function("document.querySelector('.poster__preview img').complete")
     with Image.open(BytesIO(preview.screenshot())) as drawn:
-        found = zxingcpp.read_barcodes(drawn, formats=zxingcpp.BarcodeFormat.QRCode)
+        found = zxingcpp.read_barcodes(drawn, formats=QR)
     assert [code.text for code in found], "no code on the poster"
     return urlsplit(str(found[0].text)).path

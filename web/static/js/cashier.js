@@ -53,7 +53,7 @@
   let last = 0;
 
   const remember = (key, now) => {
-    if (now - last > PAUSE_MS) {
+    if (!burst || now - last > PAUSE_MS) {
       burst = "";
       const active = document.activeElement;
       before = active instanceof HTMLInputElement ? { input: active, value: active.value } : null;
