@@ -63,6 +63,15 @@ class Identity(Protocol):
         """Refuses: NotFound."""
         ...
 
+    async def names(self, person_ids: tuple[str, ...]) -> dict[str, str]:
+        """Display names by id; ids that nobody has are left out."""
+        ...
+
+    async def by_phone(self, phone: str) -> str:
+        """The id of who has the number, "" if nobody. Callers limit how often somebody may ask, and
+        decide what a stranger learns."""
+        ...
+
     async def set_language(self, person_id: str, language: Language) -> None: ...
 
     async def open_session(self, new: OpenSession) -> OpenedSession:

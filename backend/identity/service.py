@@ -57,6 +57,17 @@ class IdentityService:
             raise NotFound()
         return found
 
+    async def names(self, person_ids: tuple[str, ...]) -> dict[str, str]:
+        rows = await TX.query(
+            "select person_id, display_name from identity.person where person_id = any($1)",
+            list(person_ids),
+        )
+        return {row["person_id"]: row["display_name"] for row in rows}
+
+    async def by_phone(self, phone: str) -> str:
+        rows = await TX.query("select person_id from identity.person where phone = $1", phone)
+        return str(rows[0]["person_id"]) if rows else ""
+
     async def set_language(self, person_id: str, language: Language) -> None:
         rows = await TX.query(
             "update identity.person set language = $2 where person_id = $1 returning person_id",

@@ -55,6 +55,14 @@ async def test_a_number_belongs_to_one_person(identity: IdentityService) -> None
         await identity.create_person(anna())
 
 
+async def test_people_are_found_by_number_and_named_by_id(identity: IdentityService) -> None:
+    person = await identity.create_person(anna())
+    nobody = ids.new("usr")
+    assert await identity.by_phone(person.phone) == person.person_id
+    assert await identity.by_phone("+8613800138001") == ""
+    assert await identity.names((person.person_id, nobody)) == {person.person_id: "安娜"}
+
+
 async def test_an_unknown_person_is_not_found(identity: IdentityService) -> None:
     with pytest.raises(NotFound):
         await identity.person(ids.new("usr"))
