@@ -23,6 +23,7 @@ RUN = """async () => {
 }"""
 
 
+@pytest.mark.timeout(600)  # some twenty pages in four forms
 @pytest.mark.parametrize("who", EVERYWHERE)
 def test_no_page_has_a_serious_finding(browser: Browser, wallet: Wallet, who: str) -> None:
     page = browser.new_context(base_url=wallet.url, locale="zh-CN").new_page()

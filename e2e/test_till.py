@@ -169,6 +169,7 @@ def test_the_till_by_keyboard_alone(till: Callable[..., Till]) -> None:
     expect(page.locator("[data-state=paid]")).to_be_visible()
     page.wait_for_timeout(600)
     keys.press("Enter")
+    expect(page.locator("#f-amount")).to_be_focused()
     keys.type("5", delay=90)
     keys.press("Enter")
     page.wait_for_timeout(200)
