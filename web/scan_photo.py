@@ -16,7 +16,7 @@ MAX_DECODED_PIXELS = 26_000_000  # in memory: JPEG is decoded smaller than it is
 ENOUGH_PIXELS = (2400, 2400)
 READABLE = ("JPEG", "PNG", "WEBP")
 MAX_CODES = 8
-FORMATS = (zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Code128)
+FORMATS = zxingcpp.BarcodeFormats((zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Code128))
 
 # One at a time: a picture may take a tenth of a gigabyte and a second.
 _turn = asyncio.Semaphore(1)

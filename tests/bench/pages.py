@@ -16,7 +16,7 @@ FLOOR_MS, GOAL_MS = 25.0, 10.0  # p95 of any page
 FLOOR_KB, GOAL_KB = 80.0, 50.0  # first load of home, compressed
 ROUNDS, QUICK_ROUNDS = 200, 40
 
-CONSUMER = ("/", "/bills", "/topups/new", "/cards", "/security", "/limits", "/pay")
+CONSUMER = ("/", "/bills", "/topups/new", "/cards", "/security", "/limits", "/scan")
 SHOP = ("/shop", "/cashier", "/bills")
 
 

@@ -6,7 +6,7 @@ from typing import get_args
 from xml.etree import ElementTree
 
 import msgspec
-import pypdfium2
+import pypdfium2  # type: ignore[import-untyped]
 import pytest
 import segno
 import zxingcpp

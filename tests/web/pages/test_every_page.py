@@ -6,7 +6,7 @@ from tests.web.browser import Browser
 from tests.web.pages.conftest import Enter, Till, code_path
 from tests.world import World
 
-PERSONAL = ["/", "/pay", "/bills", "/topups/new", "/cards", "/cards/new", "/shop/new"]
+PERSONAL = ["/", "/scan", "/bills", "/topups/new", "/cards", "/cards/new", "/shop/new"]
 OF_SHOPS = ["/shop", "/cashier"]
 
 

@@ -1,6 +1,6 @@
 """Posters of a terminal: who may have them, which forms there are, what is in the file."""
 
-import pypdfium2
+import pypdfium2  # type: ignore[import-untyped]
 import pytest
 import zxingcpp
 

@@ -102,19 +102,6 @@ async def test_the_dashboard_counts_today(till: Till, enter: Enter) -> None:
     assert "<desc" in text
 
 
-async def test_a_code_can_be_typed(till: Till, enter: Enter) -> None:
-    payer, order = await enter(balance=100_00), await till.order()
-    code = code_path(order).removeprefix("/o/")
-    origin = till.world.settings.public_origin
-    spaced = " ".join((code[:5], code[5:10], code[10:])).upper()
-    for typed in (code, spaced, f"{origin}/o/{code}", f"{origin}/O/{code}".upper()):
-        await payer.browser.open("/pay")
-        answer = await payer.see(f"/pay?address={typed}")
-        assert answer.url.path == code_path(order), typed
-    for wrong in ("https://evil.example/o/" + code, "hello", "//o/" + code):
-        assert (await payer.see(f"/pay?address={wrong}")).status_code == 422
-
-
 async def pay(payer: Guest, path: str) -> None:
     await payer.see(path)
     assert "Paid" in (await payer.tap("/payments")).text
