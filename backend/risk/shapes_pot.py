@@ -9,7 +9,9 @@ from backend.posting import MAX_TRANSFERS
 
 
 class Opener(msgspec.Struct, frozen=True, array_like=True):
-    """Somebody who wants a share, with the device in hand."""
+    """Somebody who wants a share, with the device in hand. device_secret "" in `authorize_shares`:
+    somebody whom `judge_openers` let pass for this packet before; whoever posts a decided share
+    after a crash has no devices (secrets are not kept), and the share must still come."""
 
     person_id: str
     device_secret: str
