@@ -117,6 +117,11 @@ class Payments(Protocol):
         """A shop's account, likewise."""
         ...
 
+    async def open_pot(self, account_id: str) -> None:
+        """The account of money put aside, "packet:red_…" or "escrow:trf_…", likewise; its order
+        can't be paid before. Refuses: BadRequest."""
+        ...
+
     async def freeze(self, person_id: str, device_secret: str) -> FreezeState:
         """The security system's freeze, and the ledger's own for the person's accounts; `sweep`
         lifts the latter when the former is over. Refuses: DeviceUnknown, RiskUnavailable."""

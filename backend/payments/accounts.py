@@ -6,10 +6,12 @@ import msgspec
 import structlog
 
 from backend.db import TX
-from backend.errors import DomainError, OutcomeUnknown, Unavailable
+from backend.errors import BadRequest, DomainError, OutcomeUnknown, Unavailable
+from backend.ids import is_id
 from backend.ledger import NewAccount
-from backend.payments.intents import FEE_ACCOUNT, person_account, shop_account
+from backend.payments.intents import FEE_ACCOUNT, payee_account, person_account, shop_account
 from backend.payments.parts import Parts, risk_at_hand
+from backend.payments.rules import is_pot
 from backend.risk import FreezeState
 
 COMPANY_ACCOUNTS = ("bank:clearing", FEE_ACCOUNT)
@@ -45,6 +47,17 @@ class Accounts:
 
     async def open_till(self, shop_id: str, owner_id: str) -> None:
         await self._want(shop_account(shop_id), owner_id)
+
+    async def open_pot(self, account_id: str) -> None:
+        pot_id = account_id.partition(":")[2]
+        if (
+            not is_pot(pot_id)
+            or account_id != payee_account(pot_id)
+            or not is_id(pot_id, pot_id[:3])
+        ):
+            raise BadRequest()
+        # Its owner's freeze does not reach into it: what is left goes back to them all the same.
+        await self._want(account_id, pot_id)
 
     async def open_company(self) -> None:
         for account_id in COMPANY_ACCOUNTS:

@@ -4,18 +4,20 @@ from backend.bills import Bill
 from backend.events import News
 from backend.payments.parts import Parts
 from backend.payments.records import OrderRow, PaymentRow
-from backend.payments.rules import is_person
+from backend.payments.rules import is_person, is_pot, is_shop
 from backend.payments.selling import sold_for
+
+_OUT = {"mch": "payment", "usr": "transfer", "red": "packet_out", "trf": "transfer"}
 
 
 async def record_posted(parts: Parts, row: PaymentRow, order: OrderRow) -> None:
-    if not is_person(row.payee_id):
+    if is_shop(row.payee_id):
         await parts.sales.record(sold_for(order, row))
     await parts.bills.record(bills_of(row))
     await parts.events.record_all(
         (
             News(f"order:{row.order_id}", "order_paid", row.order_id),
-            _payees_news(row),
+            *_payees_news(row),
             News(f"person:{row.payer_id}", "payment_posted", row.payment_id),
         )
     )
@@ -23,7 +25,7 @@ async def record_posted(parts: Parts, row: PaymentRow, order: OrderRow) -> None:
 
 async def record_refused(parts: Parts, row: PaymentRow, freed: str) -> None:
     """freed: the event that the order's new state is."""
-    if not is_person(row.payee_id):
+    if is_shop(row.payee_id):
         await parts.sales.refused(row.order_id)
     await parts.bills.record((_payers_bill(row, "refused"),))
     await parts.events.record_all(
@@ -38,16 +40,18 @@ async def record_pending(parts: Parts, row: PaymentRow) -> None:
     await parts.bills.record((_payers_bill(row, "pending"),))
 
 
-def bills_of(row: PaymentRow) -> tuple[Bill, Bill]:
-    """Both sides of a posted payment: the payer's, the payee's."""
-    return _payers_bill(row, "succeeded"), _payees_bill(row)
+def bills_of(row: PaymentRow) -> tuple[Bill, ...]:
+    """Both sides of a posted payment: the payer's, the payee's. Who gets what out of a pot is for
+    the module behind the pot to say."""
+    paid = _payers_bill(row, "succeeded")
+    return (paid,) if is_pot(row.payee_id) else (paid, _payees_bill(row))
 
 
 def _payers_bill(row: PaymentRow, status: str) -> Bill:
     return Bill(
         person_id=row.payer_id,
         bill_id=row.payment_id,
-        kind="transfer" if is_person(row.payee_id) else "payment",
+        kind=_OUT[row.payee_id[:3]],
         direction="out",
         counterparty=row.payee_name,
         amount_fen=row.amount_fen,
@@ -79,7 +83,9 @@ def _payees_bill(row: PaymentRow) -> Bill:
     )
 
 
-def _payees_news(row: PaymentRow) -> News:
+def _payees_news(row: PaymentRow) -> tuple[News, ...]:
     if is_person(row.payee_id):
-        return News(f"person:{row.payee_id}", "payment_received", row.payment_id)
-    return News(f"shop:{row.payee_id}", "order_paid", row.order_id)
+        return (News(f"person:{row.payee_id}", "payment_received", row.payment_id),)
+    if is_shop(row.payee_id):
+        return (News(f"shop:{row.payee_id}", "order_paid", row.order_id),)
+    return ()

@@ -32,7 +32,7 @@ from backend.payments.records import (
     find_payment,
     lock_order,
 )
-from backend.payments.rules import expired, is_person
+from backend.payments.rules import expired, is_shop
 from backend.risk import Authorize, PayeeFrozen, Prepare, RedeemCode
 
 MAX_ASKED = 20
@@ -188,7 +188,7 @@ def _check_form(charge: ChargeCode) -> None:
         is_id(charge.payment_id, "pay")
         and order.code == "shown"
         and not order.payer_id
-        and not is_person(order.payee_id)
+        and is_shop(order.payee_id)
     )
     if not sound:
         raise BadRequest()

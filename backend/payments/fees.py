@@ -9,7 +9,7 @@ from backend.db import TX
 from backend.fees import fee_of
 from backend.money import Fen, fen
 from backend.payments import FeeRule
-from backend.payments.rules import is_person
+from backend.payments.rules import is_shop
 
 PRODUCTS = ("dynamic", "shown", "static")
 
@@ -33,8 +33,8 @@ async def schedule(
 
 
 async def fee_at(payee_id: str, product: str, amount_fen: int, at: datetime) -> Fen:
-    """What the payee will pay of the amount; people pay nothing."""
-    if is_person(payee_id):
+    """What the payee will pay of the amount; only shops pay."""
+    if not is_shop(payee_id):
         return fen(0)
     rules = await schedule(payee_id, at, (product,))
     return fee_of(amount_fen, rules[0].bps, rules[0].min_fen, rules[0].max_fen) if rules else fen(0)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from backend.db import TX
-from backend.payments.records import OrderRow, PaymentRow, add_refunded
+from backend.payments.records import ORDER_NAMES, OrderRow, PaymentRow, add_refunded
 from backend.payments.refund_rows import RefundRow
 
 _TYPES = {
@@ -22,6 +22,7 @@ _TYPES = {
     "intent": "bytea",
     "verdict": "bytea",
     "refusal": "bytea",
+    "sealed_terms": "bytea",
 }
 
 
@@ -42,7 +43,7 @@ async def insert_refunds(rows: Sequence[RefundRow]) -> None:
 
 async def _insert(table: str, kind: type[msgspec.Struct], rows: Sequence[msgspec.Struct]) -> None:
     assert TX.current_transaction.get(), "history belongs to one transaction with bills and sales"
-    names = kind.__struct_fields__
+    names = ORDER_NAMES if kind is OrderRow else kind.__struct_fields__
     columns = ", ".join(names)
     arrays = ", ".join(f"${n}::{_type(name)}[]" for n, name in enumerate(names, 1))
     await TX.query(

@@ -8,10 +8,25 @@ import msgspec
 from backend.clock import to_ms
 from backend.intent import Intent
 from backend.payments.records import OrderRow, PaymentRow
-from backend.payments.rules import is_person, masked
+from backend.payments.rules import masked
 from backend.posting import Posting, Transfer
 
 FEE_ACCOUNT = "fee:income"
+
+
+class _Way(msgspec.Struct, frozen=True):
+    """kind: of the intent and the reason of its posting. account: the kind of the payee's."""
+
+    kind: str
+    account: str
+
+
+_WAYS = {
+    "mch": _Way("pay", "shop"),
+    "usr": _Way("transfer", "person"),
+    "red": _Way("packet", "packet"),
+    "trf": _Way("delayed", "escrow"),
+}  # by the payee's prefix
 
 
 def person_account(person_id: str) -> str:
@@ -23,7 +38,7 @@ def shop_account(payee_id: str) -> str:
 
 
 def payee_account(payee_id: str) -> str:
-    return person_account(payee_id) if is_person(payee_id) else shop_account(payee_id)
+    return f"{_WAYS[payee_id[:3]].account}:{payee_id}"
 
 
 class Payer(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +79,7 @@ def new_payment(order: OrderRow, payer: Payer, now: datetime) -> PaymentRow:
 
 def kind_of_payment(payee_id: str) -> str:
     """As the security system calls it."""
-    return "transfer" if is_person(payee_id) else "pay"
+    return _WAYS[payee_id[:3]].kind
 
 
 def _intent(order: OrderRow, payer: Payer) -> Intent:
@@ -91,4 +106,5 @@ def _intent(order: OrderRow, payer: Payer) -> Intent:
         ),
         expires_at_ms=to_ms(order.expires_at),
         nonce=secrets.token_bytes(32),
+        terms=order.pot_terms(),
     )

@@ -32,7 +32,7 @@ from backend.payments.records import (
     move_order,
     move_payment,
 )
-from backend.payments.rules import expired, takeable
+from backend.payments.rules import expired, sound, takeable
 from backend.payments.selling import sold
 from backend.sales import Sale
 
@@ -64,7 +64,7 @@ class Orders:
     async def open(self, new: OpenOrder, charge_id: str = "") -> OrderRow:
         """charge_id: of an order by payment code, the payment that may pay it. Refuses:
         BadRequest, IdReused."""
-        if new.code not in ("dynamic", "static", "shown", "none"):
+        if not sound(new):
             raise BadRequest()
         now = self._clock.now()
         row = await self._new(new, charge_id, now)
@@ -159,6 +159,7 @@ class Orders:
             paid_at=None,
             payment_id=None,
             charge_id=charge_id,
+            sealed_terms=msgspec.msgpack.encode(new.terms) if new.terms else None,
         )
 
     async def _record(self, sales: tuple[Sale, ...]) -> None:
@@ -169,7 +170,8 @@ class Orders:
 def order_as_seen(order: OrderRow, now: datetime) -> Order:
     """Without what stays inside; expired at its moment, not when the sweeper comes by."""
     seen = Order(**{name: getattr(order, name) for name in Order.__struct_fields__})
-    return msgspec.structs.replace(seen, status="expired") if expired(order, now) else seen
+    status = "expired" if expired(order, now) else seen.status
+    return msgspec.structs.replace(seen, status=status, terms=order.pot_terms())
 
 
 def _same(stored: OrderRow, new: OpenOrder, charge_id: str) -> bool:
@@ -179,4 +181,5 @@ def _same(stored: OrderRow, new: OpenOrder, charge_id: str) -> bool:
         all(getattr(stored, name) == getattr(new, name) for name in _CONTENT)
         and stored.expires_at - stored.created_at == new.life
         and (payer_id, stored.charge_id) == (new.payer_id, charge_id)
+        and stored.pot_terms() == new.terms
     )

@@ -6,6 +6,7 @@ from backend.payments import (
     SHORT_OF_DEADLINE,
     Confirm,
     InsufficientBalance,
+    LedgerUnavailable,
     NotForYou,
     Payment,
     Quote,
@@ -25,7 +26,7 @@ from backend.payments.intents import (
 from backend.payments.orders import order_as_seen
 from backend.payments.parts import Parts, balance_of, ledger_at_hand, risk_at_hand
 from backend.payments.records import OrderRow, PaymentRow, find_order, find_payment
-from backend.payments.rules import CLAIM_LIFE, check_amount, check_payable
+from backend.payments.rules import CLAIM_LIFE, check_amount, check_payable, is_pot
 from backend.risk import Assess, Authorize, PayeeFrozen, Prepare, Requirement
 
 
@@ -152,6 +153,9 @@ async def check_accounts(parts: Parts, order: OrderRow, payer_id: str) -> None:
     found = {balance.account_id: balance for balance in balances}
     if payee in found and found[payee].frozen:
         raise PayeeFrozen()
+    # One that is not open yet would refuse the payment for good; the sweeper opens it.
+    if payee not in found and is_pot(order.payee_id):
+        raise LedgerUnavailable()
     available = found[payer].available_fen if payer in found else 0
     if available < order.amount_fen:
         raise InsufficientBalance(short_fen=order.amount_fen - available)

@@ -10,7 +10,7 @@ import msgspec
 from backend.db import TX
 from backend.errors import DomainError, from_wire, to_wire
 from backend.errors import Refusal as WireRefusal
-from backend.intent import Intent
+from backend.intent import Intent, PotTerms
 from backend.payments import Order, Payment
 from backend.verdict import SignedVerdict
 
@@ -47,12 +47,19 @@ class OrderRow(Order, frozen=True, kw_only=True):
     charge_id: str = ""
     asked: bool = False
     closed_code: str = ""
+    sealed_terms: bytes | None = None  # msgpack; `terms` itself is filled for readers only
+
+    def pot_terms(self) -> PotTerms | None:
+        if self.sealed_terms is None:
+            return None
+        return msgspec.msgpack.decode(self.sealed_terms, type=PotTerms)
 
 
-ORDER_COLUMNS = ", ".join(OrderRow.__struct_fields__)
+ORDER_NAMES = tuple(name for name in OrderRow.__struct_fields__ if name != "terms")
+ORDER_COLUMNS = ", ".join(ORDER_NAMES)
 _NEW_ORDER = (
     "order_id, payee_id, owner_id, payee_name, amount_fen, fee_fen, note, code, store_id,"
-    " terminal_id, opened_by, payer_id, created_at, expires_at, charge_id"
+    " terminal_id, opened_by, payer_id, created_at, expires_at, charge_id, sealed_terms"
 )
 
 

@@ -7,7 +7,7 @@ from backend.fees import returned_fee
 from backend.money import Fen
 from backend.payments import REVERSAL_WAIT, RefundBusy, ReversalTooSoon, StartRefund
 from backend.payments.records import PaymentRow
-from backend.payments.rules import is_person
+from backend.payments.rules import is_shop
 from backend.risk import RefundTooMuch
 
 ZERO = timedelta()
@@ -19,7 +19,7 @@ def check_refundable(payment: PaymentRow | None, start: StartRefund, now: dateti
     Refuses in this order: NotFound, BadRequest (part of a reversal), RefundTooMuch,
     ReversalTooSoon.
     """
-    if payment is None or payment.payee_id != start.shop_id or is_person(start.shop_id):
+    if payment is None or payment.payee_id != start.shop_id or not is_shop(start.shop_id):
         raise NotFound()
     if payment.status != "posted":
         raise NotFound()

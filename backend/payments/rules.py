@@ -2,9 +2,11 @@
 
 from datetime import datetime, timedelta
 
+from backend.ids import is_id
 from backend.payments import (
     AmountChanged,
     NotForYou,
+    OpenOrder,
     OrderBusy,
     OrderCancelled,
     OrderExpired,
@@ -13,7 +15,9 @@ from backend.payments import (
     OwnShop,
 )
 from backend.payments.records import OrderRow, PaymentRow
+from backend.posting import MAX_TRANSFERS
 
+CODES = frozenset({"dynamic", "static", "shown", "none"})
 CLAIM_LIFE = timedelta(minutes=2)  # as long as a passkey ceremony lives
 
 
@@ -23,8 +27,33 @@ def masked(name: str) -> str:
 
 
 def is_person(payee_id: str) -> bool:
-    """Else it is a shop."""
     return payee_id.startswith("usr_")
+
+
+def is_shop(payee_id: str) -> bool:
+    return payee_id.startswith("mch_")
+
+
+def is_pot(payee_id: str) -> bool:
+    """Money put aside for others: a red packet or a delayed transfer."""
+    return payee_id.startswith(("red_", "trf_"))
+
+
+def sound(new: OpenOrder) -> bool:
+    """Whether it is an order at all; whether the terms are good, the security system says."""
+    if is_pot(new.payee_id):
+        return (
+            (new.owner_id, new.code) == ("", "none")
+            and is_id(new.payer_id, "usr")
+            and new.terms is not None
+            and 1 <= new.terms.shares <= MAX_TRANSFERS
+        )
+    if new.terms is not None or not new.owner_id or new.code not in CODES:
+        return False
+    if is_person(new.payee_id):
+        # What needs no code is opened by who pays.
+        return new.code != "shown" and (new.code != "none" or is_id(new.payer_id, "usr"))
+    return is_shop(new.payee_id)
 
 
 def expired(order: OrderRow, now: datetime) -> bool:

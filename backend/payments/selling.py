@@ -6,13 +6,13 @@ import msgspec
 
 from backend.payments import Refund
 from backend.payments.records import OrderRow, PaymentRow
-from backend.payments.rules import is_person
+from backend.payments.rules import is_shop
 from backend.sales import Sale
 
 
 def sold(order: OrderRow, status: str, ended_at: datetime | None = None) -> tuple[Sale, ...]:
-    """An order that is not paid. Nothing, if its payee is a person."""
-    if is_person(order.payee_id):
+    """An order that is not paid. Nothing, if its payee is no shop."""
+    if not is_shop(order.payee_id):
         return ()
     return (
         Sale(

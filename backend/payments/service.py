@@ -110,6 +110,9 @@ class PaymentsService:
     async def open_till(self, shop_id: str, owner_id: str) -> None:
         await self._accounts.open_till(shop_id, owner_id)
 
+    async def open_pot(self, account_id: str) -> None:
+        await self._accounts.open_pot(account_id)
+
     async def open_company_accounts(self) -> None:
         """Not on the face: for whoever starts the product."""
         await self._accounts.open_company()

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from backend.ids import Id
+from backend.intent import PotTerms
 from backend.ledger import Balance
 from backend.money import Amount
 from backend.risk import PayCode, Requirement
@@ -23,11 +24,13 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A request for money. The payee's name is what the payer will see.
 
     code: how the payer came to it: "dynamic", "static", "shown" (a payment code), "none".
+    Of money put aside the payee is a pot ("red_…", "trf_…") with terms, nobody owns it, the payer
+    is given, and the code is "none".
     """
 
     order_id: Id  # made by the caller
-    payee_id: Id  # a shop or a person
-    owner_id: Id  # the person behind the payee, who may not pay it
+    payee_id: Id  # a shop, a person or a pot
+    owner_id: str  # the person behind the payee, who may not pay it
     payee_name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     amount_fen: Amount
     note: Note = ""
@@ -37,6 +40,7 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
     terminal_id: str = ""
     opened_by: str = ""  # the cashier, or the payer of a static code
     payer_id: str = ""  # nobody else may pay it; "" = whoever comes first
+    terms: PotTerms | None = None
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +59,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     terminal_id: str = ""
     opened_by: str = ""
     payer_id: str = ""
+    terms: PotTerms | None = None
     created_at: datetime
     expires_at: datetime
     paid_at: datetime | None
