@@ -11,7 +11,7 @@ from backend.merchant import Seat
 from backend.money import parse_yuan
 from backend.sales import SaleFilter
 from web.i18n import msg
-from web.shop_time import RANGES, Span, named, typed
+from web.shop_time import MINUTE, RANGES, Span, named, typed
 
 PATH = "/shop/orders"
 KINDS = ("order", "refund")
@@ -46,6 +46,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     span: Span
     wanted: SaleFilter
     errors: dict[str, str]
+
+    @property
+    def last_minute(self) -> datetime:
+        """The last that is in the span, as a form takes it."""
+        return self.span.until - MINUTE
 
     @property
     def chips(self) -> bool:

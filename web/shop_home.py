@@ -1,7 +1,6 @@
 """The dashboard that stays open all day: today beside yesterday and last week, and what to do."""
 
 import asyncio
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -36,7 +35,7 @@ from web.shop_time import (
     same_time,
 )
 
-LAST = 10  # payments in the live list
+LAST = 7  # payments in the live list
 DAYS = 30  # of the series
 BOARD = "#board"
 
@@ -248,17 +247,13 @@ async def _days(services: Services, seat: Seat, now: datetime) -> tuple[DayRow, 
     zone = ZoneInfo(seat.zone)
     today = local_day(zone, now)
     since = day_begins(zone, today - timedelta(days=DAYS - 1))
-    by_day: dict[date, list[SaleSum]] = {today - timedelta(days=n): [] for n in range(DAYS)}
-    for sums in await services.sales.hours(seat.shop_id, since, now):
-        by_day[local_day(zone, sums.at)].append(sums)
-    return tuple(_day(day, found) for day, found in by_day.items())
+    sums = await services.sales.days(seat.shop_id, since, now, seat.zone)
+    by_day = {local_day(zone, day.at): day for day in sums}
+    days = (today - timedelta(days=n) for n in range(DAYS))
+    return tuple(_day(day, by_day.get(day) or SaleSum(at=since)) for day in days)
 
 
-def _day(day: date, hours: Iterable[SaleSum]) -> DayRow:
-    found = tuple(hours)
-    at = found[0].at if found else _EPOCH
-    names = ("amount_fen", "count", "refund_fen", "refunds", "refused")
-    sums = SaleSum(at=at, **{name: sum(getattr(h, name) for h in found) for name in names})
+def _day(day: date, sums: SaleSum) -> DayRow:
     return DayRow(day, sums, success(sums), share(sums.refund_fen, sums.amount_fen))
 
 

@@ -25,8 +25,7 @@ from web.shop_seat import seat_with
 from web.shop_time import RANGES, offset_text
 from web.timeline import BAD, DONE, NOW, Step
 
-PAGE_SIZE = 50
-REFUNDABLE = frozenset({"paid"})
+PAGE_SIZE = 30
 
 
 class Names(msgspec.Struct, frozen=True):

@@ -133,6 +133,12 @@ class Sales(Protocol):
         not at a quarter of an hour)."""
         ...
 
+    async def days(
+        self, shop_id: str, since: datetime, until: datetime, zone: str
+    ) -> tuple[SaleSum, ...]:
+        """One sum per day of that zone with sales, oldest first. Refuses: as `hours`."""
+        ...
+
     async def between(
         self, shop_id: str, since: datetime, until: datetime, store_id: str = ""
     ) -> SaleSum:

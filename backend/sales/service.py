@@ -72,6 +72,11 @@ class SalesService:
     ) -> tuple[SaleSum, ...]:
         return await sums.hours(shop_id, store_id, since, until)
 
+    async def days(
+        self, shop_id: str, since: datetime, until: datetime, zone: str
+    ) -> tuple[SaleSum, ...]:
+        return await sums.days(shop_id, since, until, zone)
+
     async def between(
         self, shop_id: str, since: datetime, until: datetime, store_id: str = ""
     ) -> SaleSum:

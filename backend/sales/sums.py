@@ -21,6 +21,12 @@ from sales.quarter where shop_id = $1 and store_id = $2 and at >= $3 and at < $4
 group by 1 order by 1
 """  # noqa: S608
 
+_DAYS = f"""
+select date_trunc('day', at, $5) as at, {_ADDED}
+from sales.quarter where shop_id = $1 and store_id = $2 and at >= $3 and at < $4
+group by 1 order by 1
+"""  # noqa: S608
+
 # $3 ≤ moment < $4 in all; $5 and $6 are the quarters that lie in it whole.
 _BETWEEN = f"""
 select {_ADDED} from (
@@ -45,9 +51,13 @@ select {_ADDED} from (
 async def hours(
     shop_id: str, store_id: str, since: datetime, until: datetime
 ) -> tuple[SaleSum, ...]:
-    if _quarter(since) != since or until - since > MAX_HOURS:
-        raise BadRequest()
+    _check(since, until)
     return tuple(await TX.query_as(SaleSum, _HOURS, shop_id, store_id, since, until))
+
+
+async def days(shop_id: str, since: datetime, until: datetime, zone: str) -> tuple[SaleSum, ...]:
+    _check(since, until)
+    return tuple(await TX.query_as(SaleSum, _DAYS, shop_id, "", since, until, zone))
 
 
 async def between(shop_id: str, store_id: str, since: datetime, until: datetime) -> SaleSum:
@@ -57,6 +67,11 @@ async def between(shop_id: str, store_id: str, since: datetime, until: datetime)
         _BETWEEN, shop_id, store_id, since, until, whole, max(whole, last), first
     )
     return msgspec.convert(dict(row) | {"at": since}, SaleSum)
+
+
+def _check(since: datetime, until: datetime) -> None:
+    if _quarter(since) != since or until - since > MAX_HOURS:
+        raise BadRequest()
 
 
 def _quarter(at: datetime) -> datetime:

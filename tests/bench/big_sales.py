@@ -55,7 +55,7 @@ from (
     select *, (abs(hashtext(sale_id)) % 10 = 0)::int as slot from sales.sale where shop_id = $1
 ) as s,
     unnest(array['', store_id]) as line
-where status in ('paid', 'succeeded') group by 1, 2, 3, 4
+where status in ('paid', 'succeeded') group by 1, 2, 3, 4 order by 3, 1, 2, 4
 on conflict (shop_id, store_id, at, slot) do update
 set amount_fen = q.amount_fen + excluded.amount_fen, count = q.count + excluded.count
 """

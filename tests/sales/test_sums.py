@@ -60,6 +60,9 @@ async def test_sums_equal_the_rows_in_every_zone(
         hours = await sales.hours(shop_id, since, until)
         assert sum(h.amount_fen for h in hours) == taken(rows, since, until)
         assert all((h.at - since) % timedelta(hours=1) == timedelta() for h in hours)
+        days = await sales.days(shop_id, since, until, zone)
+        assert [d.at for d in days] == ([since] if hours else [])
+        assert sum(d.amount_fen for d in days) == sum(h.amount_fen for h in hours)
         for store_id in ("", "sto_a"):
             found = await sales.between(shop_id, since, cut, store_id)
             assert found.amount_fen == taken(rows, since, cut, store_id)
@@ -88,6 +91,8 @@ async def test_hours_begin_at_a_quarter(sales: SalesService) -> None:
         await sales.hours(SHOP, NOON + timedelta(minutes=1), NOON + day)
     with pytest.raises(BadRequest):
         await sales.hours(SHOP, NOON, NOON + 500 * day)
+    with pytest.raises(BadRequest):
+        await sales.days(SHOP, NOON + timedelta(minutes=1), NOON + day, "UTC")
     assert await sales.hours(SHOP, NOON + timedelta(minutes=15), NOON + day) == ()
 
 

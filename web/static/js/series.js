@@ -26,7 +26,7 @@
       height: HEIGHT,
       tzDate: zoned,
       cursor: { drag: { x: true, y: false } },
-      scales: { x: { time: true } },
+      scales: { x: { time: true }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
       axes: [
         {
           ...axis,
