@@ -19,6 +19,7 @@ APP_REGISTRY = AppRegistry(
             "payments",
             "banking",
             "merchant",
+            "friends",
             "settlement",
             "jobs",
         )

@@ -16,6 +16,9 @@ from backend.bills.service import BillsService
 from backend.clock import Clock, SystemClock
 from backend.events import Events
 from backend.events.service import EventsService
+from backend.friends import Friends
+from backend.friends.parts import Parts as FriendsParts
+from backend.friends.service import FriendsService
 from backend.identity import Identity
 from backend.identity.service import IdentityService
 from backend.ledger import Ledger
@@ -47,6 +50,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     payments: Payments
     banking: Banking
     merchant: Merchant
+    friends: Friends
     sales: Sales
     settlement: Settlement
 
@@ -126,6 +130,9 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
         payments=payments,
         banking=banking,
         merchant=merchant,
+        friends=FriendsService(
+            FriendsParts(identity=parts.identity, events=parts.events, clock=parts.clock)
+        ),
         sales=parts.sales,
         settlement=SettlementService(
             SettlementParts(

@@ -39,7 +39,7 @@ REMOTE = {"ledger", "risk", "bank"}
 REMOTE_CALLERS = ("payments", "banking", "merchant", "settlement")
 SCHEMAS = (
     *("identity", "bills", "events", "payments", "banking", "merchant", "risk", "jobs"),
-    *("sales", "settlement"),
+    *("sales", "settlement", "friends"),
 )
 UNSAFE_IN_TEMPLATES = re.compile(
     r"\|\s*safe\b|hx-on|\bon(click|load|error|submit|change|input)\s*=|\bstyle\s*=|<style\b|"
