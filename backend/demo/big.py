@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from backend import rpc, services
-from backend.db import TX
 from backend.demo.big_books import Done, Entry, Shop, keep, payment_of, refund_of
 from backend.demo.big_shop import open_big_shop
 from backend.demo.big_year import Batch, batches, returned, sold
 from backend.demo.people import fixed_id
+from backend.errors import NotFound
 from backend.ledger import Post, Posted
 from backend.risk.demo import RiskDemo
 from backend.risk.demo_history import MAX_TOLD
@@ -39,7 +39,7 @@ async def seed_big(settings: Settings, orders: int = ORDERS, say: Say = print) -
     async with _faces(settings) as (to, risk):
         shop, until = await open_big_shop(to, risk, orders)
         year = batches(orders, until)
-        first = await _first_missing(year, orders)
+        first = await _first_missing(to, year, orders)
         if first:
             say(f"{year[first - 1].end:,} of {orders:,} orders were there already")
         await _Telling(to, risk, shop, until, _Progress(orders, say)).run(year[first:])
@@ -58,25 +58,24 @@ async def _faces(settings: Settings) -> AsyncIterator[tuple[Services, RiskDemo]]
         await close()
 
 
-async def _first_missing(year: list[Batch], orders: int) -> int:
+async def _first_missing(to: Services, year: list[Batch], orders: int) -> int:
     """Batches are kept in order, so those that are missing are the last ones."""
     low, high = 0, len(year)
     while low < high:
         middle = (low + high) // 2
-        if await _is_kept(year[middle], orders):
+        if await _is_kept(to, year[middle], orders):
             low = middle + 1
         else:
             high = middle
     return low
 
 
-async def _is_kept(batch: Batch, orders: int) -> bool:
-    return bool(
-        await TX.query(
-            "select 1 from payments.orders where order_id = $1",
-            fixed_id("ord", f"big-{orders}/{batch.first}"),
-        )
-    )
+async def _is_kept(to: Services, batch: Batch, orders: int) -> bool:
+    try:
+        await to.payments.order(fixed_id("ord", f"big-{orders}/{batch.first}"))
+    except NotFound:
+        return False
+    return True
 
 
 class _Progress:
