@@ -1,5 +1,7 @@
 """The shop: opening it, the till with its code, the dashboard."""
 
+import re
+
 import pytest
 
 from tests.web.pages.conftest import Enter, Guest, Till, code_path
@@ -95,11 +97,9 @@ async def test_the_dashboard_counts_today(till: Till, enter: Enter) -> None:
     for amount in (23_00, 7_00):
         await pay(payer, code_path(await till.order(amount)))
     text = (await till.owner.see("/shop")).text
-    assert "¥30.00" in text  # the chart's description and table
-    assert "¥15.00 on average" in text
-    assert text.count("<rect") >= 7
-    assert "<title" in text
-    assert "<desc" in text
+    plain = re.sub(r"<[^>]+>", "", text)
+    assert "¥30.00" in plain
+    assert "¥15.00" in plain  # on average
 
 
 async def pay(payer: Guest, path: str) -> None:
