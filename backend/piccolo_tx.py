@@ -20,6 +20,7 @@ APP_REGISTRY = AppRegistry(
             "banking",
             "merchant",
             "friends",
+            "redpacket",
             "settlement",
             "jobs",
         )

@@ -28,6 +28,9 @@ from backend.merchant.service import MerchantService
 from backend.payments import Payments
 from backend.payments.parts import Parts
 from backend.payments.service import PaymentsService
+from backend.redpacket import RedPackets
+from backend.redpacket.parts import Parts as RedPacketParts
+from backend.redpacket.service import RedPacketService
 from backend.risk import Risk
 from backend.sales import Sales
 from backend.sales.service import SalesService
@@ -51,6 +54,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     banking: Banking
     merchant: Merchant
     friends: Friends
+    redpackets: RedPackets
     sales: Sales
     settlement: Settlement
 
@@ -121,6 +125,9 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
             clock=parts.clock,
         )
     )
+    friends = FriendsService(
+        FriendsParts(identity=parts.identity, events=parts.events, clock=parts.clock)
+    )
     return Services(
         identity=parts.identity,
         ledger=parts.ledger,
@@ -130,8 +137,18 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
         payments=payments,
         banking=banking,
         merchant=merchant,
-        friends=FriendsService(
-            FriendsParts(identity=parts.identity, events=parts.events, clock=parts.clock)
+        friends=friends,
+        redpackets=RedPacketService(
+            RedPacketParts(
+                payments=payments,
+                friends=friends,
+                ledger=parts.ledger,
+                risk=parts.risk,
+                identity=parts.identity,
+                bills=parts.bills,
+                events=parts.events,
+                clock=parts.clock,
+            )
         ),
         sales=parts.sales,
         settlement=SettlementService(

@@ -60,6 +60,7 @@ def sweeps(found: Services) -> tuple[Sweep, ...]:
     return (
         Sweep("payments", found.payments.sweep),
         Sweep("banking", found.banking.sweep),
+        Sweep("redpackets", found.redpackets.sweep),
         Sweep("settlement", found.settlement.sweep),
         Sweep("events", found.events.sweep),
     )

@@ -86,7 +86,8 @@ class PacketStarted(msgspec.Struct, frozen=True, kw_only=True):
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
     """position: 0, 1, 2 … in the order of opening. status: "decided" (the amount stands; the books
-    follow within seconds), "posted". luckiest: known once the packet has ended."""
+    follow within seconds), "posted", "void" (refused until the packet's end, as of somebody frozen:
+    its money went back to the sender). luckiest: known once the packet has ended."""
 
     packet_id: str
     position: int
@@ -116,12 +117,39 @@ class OpenPacket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PacketDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """For the sender and who opened it; seconds: from sending to the last opening, once empty."""
+    """seconds: from sending to the last opening, once empty."""
 
     packet: Packet
     shares: tuple[Share, ...]
     mine: Share | None
     seconds: int | None
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What anybody needs to recompute a packet's shares: public once it has ended. amounts: of the
+    shares that were opened, in that order; the formula is in backend/redpacket/shares.py."""
+
+    packet_id: str
+    kind: str
+    total_fen: int
+    count: int
+    seed_hash: str
+    seed: str  # "" until it has ended
+    amounts: tuple[int, ...]
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """seed_fits: the seed is the one that was committed to. shares: as they must be, all of them;
+    wrong: positions whose amount is another."""
+
+    proof: Proof
+    seed_fits: bool
+    shares: tuple[int, ...]
+    wrong: tuple[int, ...]
+
+    @property
+    def fair(self) -> bool:
+        return self.seed_fits and not self.wrong
 
 
 class InboxItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,12 +194,17 @@ class RedPackets(Protocol):
 
     async def open(self, open_: OpenPacket) -> Share:
         """Once per person; the same answer ever after. Refuses: NotFound, PacketEmpty,
-        PacketExpired, NotForYou, PasscodeWrong (tries_left), PasscodeSpent, SenderFrozen, what the
-        security system refuses of an opener, RiskUnavailable."""
+        PacketExpired, PacketNotForYou, PasscodeWrong (tries_left), PasscodeSpent, SenderFrozen,
+        what the security system refuses of an opener, RiskUnavailable."""
         ...
 
     async def detail(self, person_id: str, packet_id: str) -> PacketDetail:
-        """Refuses: NotFound (neither sender nor opener nor member of its group)."""
+        """For the sender, who opened it, its group's members; of a packet for anybody, once it has
+        ended, for everybody. Refuses: NotFound."""
+        ...
+
+    async def verify(self, packet_id: str) -> Verified:
+        """Of an ended packet, for anybody. Refuses: NotFound, PacketNotEnded."""
         ...
 
     async def thank(self, person_id: str, packet_id: str, thanks: Greeting) -> Share:
@@ -214,6 +247,10 @@ class PasscodeWrong(DomainError, code="passcode_wrong"):
 
 class PasscodeSpent(DomainError, code="passcode_spent"):
     """Five wrong tries."""
+
+
+class PacketNotEnded(DomainError, code="packet_not_ended"):
+    """Its seed is told when it is empty or expired, not before."""
 
 
 class ShareTooSmall(DomainError, code="share_too_small"):

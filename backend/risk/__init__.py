@@ -23,6 +23,8 @@ from backend.risk.shapes import (
     SignedIn,
     StartEnrolment,
 )
+from backend.risk.shapes_pot import *  # noqa: F403 — and these
+from backend.risk.shapes_pot import AuthorizeShares, EndPot, Judged, Opener
 from backend.risk.shapes_shop import *  # noqa: F403 — and these
 from backend.risk.shapes_shop import (
     AuthorizeRefund,
@@ -311,6 +313,26 @@ class Risk(Protocol):
     async def authorize_payout_return(self, authorize: AuthorizeTopUp) -> SignedVerdict:
         """kind "payout_return", id "<payout id>:return": bank:payout → shop, on the bank's word
         that this payout was refused. Refuses: IntentInvalid, BankWordInvalid, IdReused."""
+        ...
+
+    # pots
+    async def judge_openers(
+        self, packet_id: str, openers: tuple[Opener, ...]
+    ) -> tuple[Judged, ...]:
+        """Who may open, before it is decided: freezes (the sender's is "payer_frozen" for all of
+        them), limits, `to`. In the openers' order; at most MAX_TRANSFERS."""
+        ...
+
+    async def authorize_shares(self, authorize: AuthorizeShares) -> SignedVerdict:
+        """Against the stored funding intent and its terms: in time, within the sum and the number
+        of shares, once per person. The same call again gives the same verdict while it lives; after
+        that a new one, unless it was posted. Refuses: IntentInvalid, IdReused, PayerFrozen,
+        PayeeFrozen, LimitExceeded."""
+        ...
+
+    async def authorize_pot_end(self, end: EndPot) -> SignedVerdict:
+        """As `authorize_shares`; what is left goes where the terms say. Refuses: IntentInvalid,
+        IdReused, DeviceUnknown."""
         ...
 
     async def release(self, intent_id: str) -> None:

@@ -1,0 +1,66 @@
+"""What this process knows of packets without asking: terms that never change, and who opened those
+that have ended. An ended packet stays ended, so what is known here is never wrong."""
+
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+from backend.db import TX
+from backend.errors import NotFound
+from backend.redpacket.rows import ENDED, PacketRow, find_packet
+
+MAX_TERMS = 10_000
+MAX_ENDED = 2_000  # each with up to 100 openers
+
+SENT = ENDED | {"open"}
+
+V = TypeVar("V")
+
+
+class _Recent(Generic[V]):
+    """A bounded dict that forgets what was not asked for the longest time."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._items = limit, OrderedDict[str, V]()
+
+    def get(self, key: str) -> V | None:
+        found = self._items.get(key)
+        if found is not None:
+            self._items.move_to_end(key)
+        return found
+
+    def put(self, key: str, value: V) -> None:
+        self._items[key] = value
+        self._items.move_to_end(key)
+        while len(self._items) > self._limit:
+            self._items.popitem(last=False)
+
+
+class Known:
+    def __init__(self) -> None:
+        self._terms = _Recent[PacketRow](MAX_TERMS)
+        self._openers = _Recent[frozenset[str]](MAX_ENDED)
+
+    async def terms(self, packet_id: str) -> PacketRow:
+        """Good for what was sent, not for status and sums. Refuses: NotFound (not paid, too)."""
+        row = self._terms.get(packet_id)
+        if row is None:
+            row = await find_packet(packet_id)
+            if row is None or row.status not in SENT:
+                raise NotFound()
+            if row.status in ENDED:
+                await self.learn_end(packet_id)
+            self._terms.put(packet_id, row)
+        return row
+
+    def openers_of_ended(self, packet_id: str) -> frozenset[str] | None:
+        """None: it is not known to have ended."""
+        return self._openers.get(packet_id)
+
+    async def learn_end(self, packet_id: str) -> frozenset[str]:
+        """Of a packet whose end is committed."""
+        rows = await TX.query(
+            "select person_id from redpacket.share where packet_id = $1", packet_id
+        )
+        openers = frozenset(row["person_id"] for row in rows)
+        self._openers.put(packet_id, openers)
+        return openers

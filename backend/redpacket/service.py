@@ -1,0 +1,159 @@
+"""The face of red packets, put together."""
+
+from backend.db import TX
+from backend.errors import NotFound
+from backend.payments import Confirm
+from backend.redpacket import (
+    Glance,
+    InboxPage,
+    OpenPacket,
+    Packet,
+    PacketDetail,
+    PacketNotForYou,
+    PacketStarted,
+    SendPacket,
+    Share,
+    Verified,
+    YearSum,
+)
+from backend.redpacket.ending import Ending
+from backend.redpacket.inbox import Inbox
+from backend.redpacket.known import SENT, Known
+from backend.redpacket.opening import Opening
+from backend.redpacket.parts import Parts
+from backend.redpacket.posting import Poster
+from backend.redpacket.proof import proof_of, verified
+from backend.redpacket.rows import (
+    ENDED,
+    SHARE,
+    PacketRow,
+    ShareRow,
+    find_packet,
+    find_share,
+    seen,
+    share_seen,
+    shares_of,
+)
+from backend.redpacket.rules import check_greeting
+from backend.redpacket.sending import Sending
+
+
+class RedPacketService:
+    def __init__(self, parts: Parts) -> None:
+        self._parts, self._clock = parts, parts.clock
+        known, poster = Known(), Poster(parts)
+        self._sending = Sending(parts)
+        self._opening = Opening(parts, poster, known)
+        self._ending = Ending(parts, poster)
+        self._inbox = Inbox(parts.clock)
+
+    async def send(self, send: SendPacket) -> PacketStarted:
+        return await self._sending.send(send)
+
+    async def confirm(self, confirm: Confirm) -> Packet:
+        return await self._sending.confirm(confirm)
+
+    async def packet(self, packet_id: str) -> Packet:
+        return seen(await _sent(packet_id), self._clock.now())
+
+    async def grab(self, person_id: str, packet_id: str) -> Glance:
+        row = await _sent(packet_id)
+        mine = await find_share(packet_id, person_id)
+        return Glance(
+            packet=seen(row, self._clock.now()),
+            state=await self._state(row, mine, person_id),
+            mine=share_seen(mine) if mine is not None else None,
+        )
+
+    async def open(self, open_: OpenPacket) -> Share:
+        return await self._opening.open(open_)
+
+    async def detail(self, person_id: str, packet_id: str) -> PacketDetail:
+        row, shares = await _sent(packet_id), await shares_of(packet_id)
+        mine = next((share for share in shares if share.person_id == person_id), None)
+        if mine is None and not await self._may_look(row, person_id):
+            raise NotFound()
+        now = self._clock.now()
+        emptied = row.status in ENDED and len(shares) == row.count
+        took = int((shares[-1].opened_at - row.created_at).total_seconds()) if emptied else None
+        return PacketDetail(
+            packet=seen(row, now),
+            shares=tuple(share_seen(share) for share in shares),
+            mine=share_seen(mine) if mine is not None else None,
+            seconds=took,
+        )
+
+    async def verify(self, packet_id: str) -> Verified:
+        return verified(await proof_of(packet_id))
+
+    async def thank(self, person_id: str, packet_id: str, thanks: str) -> Share:
+        check_greeting(thanks)
+        async with TX.transaction():
+            row = await TX.one(
+                ShareRow,
+                "update redpacket.share set thanks = $3"  # noqa: S608
+                f" where packet_id = $1 and person_id = $2 returning {SHARE}",
+                packet_id,
+                person_id,
+                thanks.strip(),
+            )
+            if row is not None:
+                await self._parts.events.record(f"packet:{packet_id}", "packet_thanked", packet_id)
+        if row is None:
+            raise NotFound()
+        return share_seen(row)
+
+    async def inbox(self, person_id: str, box: str, year: int, cursor: str) -> InboxPage:
+        return await self._inbox.page(person_id, box, year, cursor)
+
+    async def unread(self, person_id: str) -> int:
+        return await self._inbox.unread(person_id)
+
+    async def look(self, person_id: str, packet_id: str) -> None:
+        await self._inbox.look(person_id, packet_id)
+
+    async def years(self, person_id: str, box: str) -> tuple[YearSum, ...]:
+        return await self._inbox.years(person_id, box)
+
+    async def sweep(self) -> int:
+        """Raises, after all of them, what failed in any."""
+        touched, failed = 0, list[Exception]()
+        for sweep in (self._sending.sweep, self._ending.sweep):
+            try:
+                touched += await sweep()
+            except Exception as error:
+                failed.append(error)
+        if failed:
+            raise ExceptionGroup("sweeps of red packets", failed)
+        return touched
+
+    async def _state(self, row: PacketRow, mine: ShareRow | None, person_id: str) -> str:
+        """What a glance shows."""
+        if mine is not None:
+            return "mine"
+        try:
+            await self._opening.check_for_them(row, person_id)
+        except PacketNotForYou:
+            return "not_for_you"
+        if row.opened == row.count or row.status == "empty":
+            return "empty"
+        if row.over(self._clock.now()):
+            return "expired"
+        return "passcode" if row.kind == "passcode" else "open"
+
+    async def _may_look(self, row: PacketRow, person_id: str) -> bool:
+        """Also whoever has the link of one that is for anybody, when they can't open it any more:
+        that they are too late is to be seen."""
+        if person_id == row.sender_id:
+            return True
+        if row.to_group:
+            return await self._parts.friends.is_member(person_id, row.to_group)
+        return not row.to_person and row.status in ENDED
+
+
+async def _sent(packet_id: str) -> PacketRow:
+    """Refuses: NotFound (not paid, too)."""
+    row = await find_packet(packet_id)
+    if row is None or row.status not in SENT:
+        raise NotFound()
+    return row
