@@ -94,7 +94,7 @@ class Bonds:
                 raise NotFound()
             if state == "asking":
                 await self.befriend(person_id, friend_id)
-        return await self.one(person_id, friend_id)
+            return await self.one(person_id, friend_id)
 
     async def befriend(self, person_id: str, other_id: str) -> None:
         """In the caller's transaction, with both locked. Refuses: TooManyFriends."""
@@ -144,6 +144,12 @@ class Bonds:
                 now,
             )
             await decline(person_id, other_id, now)
+            await TX.query(
+                "update friends.request set answer = 'withdrawn'"
+                " where asker_id = $1 and person_id = $2 and answer = ''",
+                person_id,
+                other_id,
+            )
 
     async def unblock(self, person_id: str, other_id: str) -> None:
         """A friendship that was there is there again."""

@@ -75,7 +75,8 @@ class Requests:
     async def asked(self, person_id: str) -> tuple[Asked, ...]:
         rows = await TX.query(
             "select request_id, seek, shown, message, created_at from friends.request"
-            " where asker_id = $1 and answer = '' and created_at > $2 order by created_at desc",
+            " where asker_id = $1 and answer = '' and created_at > $2"
+            " order by created_at desc, request_id desc",
             person_id,
             self._since(),
         )
