@@ -1,9 +1,36 @@
 """Bills: one row per person and money event, written by the modules that move the money."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Protocol
 
 import msgspec
+
+KINDS = (
+    "payment",
+    "income",
+    "transfer",
+    "topup",
+    "packet_in",
+    "packet_out",
+    "packet_return",
+)
+DIRECTIONS = ("in", "out")
+STATUSES = ("succeeded", "pending", "refused", "refunded")
+CATEGORIES = (
+    "food",
+    "shopping",
+    "transport",
+    "home",
+    "health",
+    "study",
+    "fun",
+    "people",
+    "work",
+    "other",
+)
+MAX_TEXT = 64
+MAX_NOTE = 200
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
@@ -11,7 +38,7 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
 
     person_id: str
     bill_id: str  # the payment's or top-up's id; the two sides of a payment share it
-    kind: str  # "payment", "income" (of a shop), "transfer" (both ways), "topup", …
+    kind: str  # one of KINDS; "income" is a shop's, "transfer" goes both ways
     direction: str  # "out" or "in"
     counterparty: str  # name as shown
     amount_fen: int
@@ -35,9 +62,40 @@ class Refunded(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class BillFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Empty fields ask nothing. text: part of the other's name or of a note, the reader's own note
+    too, or a whole number. status "refunded": of which something went back. until: not included.
+    """
+
+    person_id: str
+    since: datetime | None = None
+    until: datetime | None = None
+    kind: str = ""
+    direction: str = ""
+    status: str = ""
+    category: str = ""
+    min_fen: int | None = None
+    max_fen: int | None = None
+    text: str = ""
+
+    @property
+    def narrows(self) -> bool:
+        return self != BillFilter(person_id=self.person_id)
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person put on their own side of a bill; nobody else sees it. category: one of
+    CATEGORIES, or ""."""
+
+    bill_id: str
+    category: str = ""
+    note: str = ""
+
+
 class BillPage(msgspec.Struct, frozen=True, kw_only=True):
     bills: tuple[Bill, ...]
     next_cursor: str  # "" at the end; opaque
+    looked_to: datetime | None = None  # of a search that has not looked further back yet
 
 
 class MonthSum(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +118,25 @@ class Bills(Protocol):
         self, person_id: str, cursor: str, limit: Annotated[int, msgspec.Meta(ge=1, le=100)]
     ) -> BillPage:
         """Newest first. Refuses: BadRequest (a foreign cursor)."""
+        ...
+
+    async def search(
+        self, wanted: BillFilter, cursor: str, limit: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    ) -> BillPage:
+        """Newest first. Looks at a bounded number of bills: a page may be short, or empty, and
+        still have a next one. Refuses: BadRequest."""
+        ...
+
+    def stream(self, wanted: BillFilter) -> AsyncIterator[tuple[Bill, ...]]:
+        """All of them, newest first. Refuses: BadRequest."""
+        ...
+
+    async def label(self, person_id: str, label: Label) -> None:
+        """Replaces what was there. Refuses: NotFound, BadRequest."""
+        ...
+
+    async def labels(self, person_id: str, bill_ids: tuple[str, ...]) -> tuple[Label, ...]:
+        """Of those bills that have one."""
         ...
 
     async def bill(self, person_id: str, bill_id: str) -> Bill:

@@ -1,16 +1,25 @@
 """Bills on PostgreSQL."""
 
 import re
-from datetime import UTC, date, datetime
+from collections.abc import AsyncIterator
+from datetime import date
 from typing import Any
 
 import msgspec
 
-from backend.bills import Bill, BillPage, MonthSum, Refunded, cursor
+from backend.bills import (
+    Bill,
+    BillFilter,
+    BillPage,
+    Label,
+    MonthSum,
+    Refunded,
+    labels,
+    search,
+)
 from backend.db import TX
 from backend.errors import BadRequest, NotFound
 
-MAX_PAGE = 100
 MAX_MONTHS = 36
 MONTH_SLOTS = 16  # rows per month's sum, so that a busy shop's bills don't wait for each other
 
@@ -19,7 +28,6 @@ _COLUMNS = Bill.__struct_fields__
 _TYPES = dict.fromkeys(("amount_fen", "fee_fen", "refunded_fen"), "bigint") | dict.fromkeys(
     ("event_at", "settled_at"), "timestamptz"
 )
-_NEWEST = datetime(9999, 12, 31, tzinfo=UTC), "\x7f"
 
 _SELECT = f"select {', '.join(_COLUMNS)} from bills.bill where person_id = $1"  # noqa: S608
 _ARRAYS = ", ".join(f"${n}::{_TYPES.get(name, 'text')}[]" for n, name in enumerate(_COLUMNS, 1))
@@ -78,19 +86,19 @@ class BillsService:
         )
 
     async def page(self, person_id: str, cursor: str, limit: int) -> BillPage:
-        if not 1 <= limit <= MAX_PAGE:
-            raise BadRequest()
-        event_at, bill_id = _place(person_id, cursor)
-        found = await TX.query_as(
-            Bill,
-            f"{_SELECT} and (event_at, bill_id) < ($2, $3)"
-            " order by event_at desc, bill_id desc limit $4",
-            person_id,
-            event_at,
-            bill_id,
-            limit + 1,
-        )
-        return BillPage(bills=tuple(found[:limit]), next_cursor=_next(person_id, found, limit))
+        return await search.page(BillFilter(person_id=person_id), cursor, limit)
+
+    async def search(self, wanted: BillFilter, cursor: str, limit: int) -> BillPage:
+        return await search.page(wanted, cursor, limit)
+
+    def stream(self, wanted: BillFilter) -> AsyncIterator[tuple[Bill, ...]]:
+        return search.stream(wanted)
+
+    async def label(self, person_id: str, label: Label) -> None:
+        await labels.put(person_id, label)
+
+    async def labels(self, person_id: str, bill_ids: tuple[str, ...]) -> tuple[Label, ...]:
+        return await labels.of(person_id, bill_ids)
 
     async def bill(self, person_id: str, bill_id: str) -> Bill:
         found = await TX.one(Bill, f"{_SELECT} and bill_id = $2", person_id, bill_id)
@@ -112,14 +120,3 @@ class BillsService:
         )
         sums = {row.month: row for row in found}
         return tuple(sums.get(m) or MonthSum(month=m, in_fen=0, out_fen=0) for m in months)
-
-
-def _place(person_id: str, text: str) -> tuple[datetime, str]:
-    return cursor.decode(person_id, text) if text else _NEWEST
-
-
-def _next(person_id: str, found: list[Bill], limit: int) -> str:
-    if len(found) <= limit:
-        return ""
-    last = found[limit - 1]
-    return cursor.encode(person_id, last.event_at, last.bill_id)
