@@ -23,6 +23,7 @@ APP_REGISTRY = AppRegistry(
             "redpacket",
             "settlement",
             "jobs",
+            "transfers",
         )
     ]
 )

@@ -38,6 +38,9 @@ from backend.settings import Settings
 from backend.settlement import Settlement
 from backend.settlement.service import Parts as SettlementParts
 from backend.settlement.service import SettlementService
+from backend.transfers import Transfers
+from backend.transfers.parts import Parts as TransfersParts
+from backend.transfers.service import TransfersService
 
 Closer = Callable[[], Awaitable[None]]
 
@@ -57,6 +60,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     redpackets: RedPackets
     sales: Sales
     settlement: Settlement
+    transfers: Transfers
 
 
 async def build(
@@ -128,6 +132,9 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
     friends = FriendsService(
         FriendsParts(identity=parts.identity, events=parts.events, clock=parts.clock)
     )
+    friends = FriendsService(
+        FriendsParts(identity=parts.identity, events=parts.events, clock=parts.clock)
+    )
     return Services(
         identity=parts.identity,
         ledger=parts.ledger,
@@ -159,6 +166,18 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
                 merchant=merchant,
                 clock=parts.clock,
                 keep_years=settings.keep_years,
+            )
+        ),
+        transfers=TransfersService(
+            TransfersParts(
+                payments=payments,
+                friends=friends,
+                identity=parts.identity,
+                ledger=parts.ledger,
+                risk=parts.risk,
+                bills=parts.bills,
+                events=parts.events,
+                clock=parts.clock,
             )
         ),
     )

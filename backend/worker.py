@@ -62,6 +62,7 @@ def sweeps(found: Services) -> tuple[Sweep, ...]:
         Sweep("banking", found.banking.sweep),
         Sweep("redpackets", found.redpackets.sweep),
         Sweep("settlement", found.settlement.sweep),
+        Sweep("transfers", found.transfers.sweep),
         Sweep("events", found.events.sweep),
     )
 

@@ -13,13 +13,17 @@ import msgspec
 from backend.errors import DomainError
 from backend.ids import Id
 from backend.money import Amount
-from backend.payments import Confirm, Note, Payment
+from backend.payments import Confirm, Note, Quote
 from backend.risk import Requirement
 
 DELAYS = (timedelta(0), timedelta(hours=2), timedelta(hours=24))
 MAX_SPLIT = 100  # people in one request
 REQUEST_LIFE = timedelta(days=7)
 REMIND_AFTER = timedelta(hours=12)  # between two reminders
+MAX_NAME_TRIES = 5  # wrong first characters, per payee
+NAME_TRIES_LIFE = timedelta(hours=24)  # after which one may try again
+FOUND_LIFE = timedelta(hours=24)  # how long a number that was found may be sent to
+MAX_REQUESTS = 30  # that a person makes in a day
 
 
 class Payee(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +50,15 @@ class StartTransfer(msgspec.Struct, frozen=True, kw_only=True):
     name_check: str = ""
     request_id: str = ""
     device_secret: str = ""
+    address: str = ""
+
+
+class PayTransfer(msgspec.Struct, frozen=True, kw_only=True):
+    """Pay what `open` has stored."""
+
+    transfer_id: Id
+    payer_id: Id
+    device_secret: str
     address: str = ""
 
 
@@ -112,6 +125,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     shares: tuple[RequestShare, ...]
     created_at: datetime
     expires_at: datetime
+    reminded_at: datetime | None
 
 
 class Transfers(Protocol):
@@ -120,9 +134,23 @@ class Transfers(Protocol):
         PayeeUnknown (also for numbers without a wallet), TooManyFinds, OwnSelf."""
         ...
 
+    async def open(self, start: StartTransfer) -> Transfer:
+        """Check and store it; nothing moves. Idempotent. Refuses: BadRequest, IdReused, OwnSelf,
+        PayeeUnknown, Blocked, NameCheckFailed, and of a request NotFound, RequestEnded,
+        AmountChanged."""
+        ...
+
+    async def quote(self, payer_id: str, transfer_id: str, device_secret: str) -> Quote:
+        """What paying it would take. Refuses: NotFound, and as payments.quote."""
+        ...
+
+    async def pay(self, pay: PayTransfer) -> TransferStarted:
+        """Refuses: NotFound, Blocked, and as payments.start. A transfer that has ended comes back
+        as it is."""
+        ...
+
     async def start(self, start: StartTransfer) -> TransferStarted:
-        """Refuses: BadRequest, IdReused, PayeeUnknown, OwnSelf, NameCheckFailed, NotFound (the
-        request), Blocked, and as payments.start."""
+        """`open`, then `pay`. Refuses: as both."""
         ...
 
     async def confirm(self, confirm: Confirm) -> Transfer:
@@ -142,7 +170,8 @@ class Transfers(Protocol):
         ...
 
     async def request(self, new: NewRequest) -> Request:
-        """Idempotent. Refuses: IdReused, BadRequest, PayeeUnknown (no friend, not in the group)."""
+        """Idempotent. Refuses: BadRequest, OwnSelf, PayeeUnknown (no friend, not in the group),
+        Blocked, TooManyRequests, IdReused."""
         ...
 
     async def requests(self, person_id: str) -> tuple[Request, ...]:
@@ -154,11 +183,12 @@ class Transfers(Protocol):
         ...
 
     async def decline(self, person_id: str, request_id: str) -> Request:
-        """Refuses: NotFound, RequestEnded."""
+        """Idempotent. Refuses: NotFound, RequestEnded, OrderBusy (being paid just now)."""
         ...
 
     async def withdraw(self, person_id: str, request_id: str) -> Request:
-        """Refuses: NotFound, RequestEnded."""
+        """Idempotent. What is being paid just now may still arrive. Refuses: NotFound,
+        RequestEnded."""
         ...
 
     async def remind(self, person_id: str, request_id: str) -> Request:
@@ -188,6 +218,10 @@ class TooLate(DomainError, code="too_late"):
 
 class RequestEnded(DomainError, code="request_ended"):
     """Paid, declined, withdrawn or expired."""
+
+
+class TooManyRequests(DomainError, code="too_many_requests"):
+    """params: limit, of requests that a person makes in a day."""
 
 
 class RemindedLately(DomainError, code="reminded_lately"):
