@@ -130,6 +130,7 @@ class DemoShop:
                     payer_id=sale.customer.person_id,
                     amount_fen=sale.amount_fen,
                     note=sale.note,
+                    event_at=sale.event_at,
                 )
             )
         return await self._to.merchant.charge(
@@ -139,6 +140,7 @@ class DemoShop:
                 amount_fen=sale.amount_fen,
                 note=sale.note,
                 terminal_id=self._tills[sale.till].terminal_id,
+                event_at=sale.event_at,
             ),
         )
 

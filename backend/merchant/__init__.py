@@ -107,6 +107,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     amount_fen: Amount
     note: Note = ""
     terminal_id: str = ""
+    event_at: datetime | None = None  # of the demo's history only
 
 
 class ChargeShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +129,7 @@ class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
     payer_id: Id
     amount_fen: Amount
     note: Note = ""
+    event_at: datetime | None = None  # of the demo's history only
 
 
 class GiveBack(msgspec.Struct, frozen=True, kw_only=True):

@@ -110,6 +110,7 @@ class Till:
                 terminal_id=code.terminal_id,
                 opened_by=pay.payer_id,
                 payer_id=pay.payer_id,
+                event_at=pay.event_at,
             )
         )
 
@@ -156,6 +157,7 @@ class Till:
             store_id=terminal.store_id if terminal else seat.store_id,
             terminal_id=charge.terminal_id,
             opened_by=seat.person_id,
+            event_at=charge.event_at if isinstance(charge, Charge) else None,
         )
 
     async def _tell(self, seat: Seat, kind: str, order_id: str) -> None:

@@ -64,9 +64,9 @@ class Orders:
     async def open(self, new: OpenOrder, charge_id: str = "") -> OrderRow:
         """charge_id: of an order by payment code, the payment that may pay it. Refuses:
         BadRequest, IdReused."""
-        if not sound(new):
-            raise BadRequest()
         now = self._clock.now()
+        if not sound(new) or not self._parts.may_happen(new.event_at, now):
+            raise BadRequest()
         row = await self._new(new, charge_id, now)
         async with TX.transaction():
             stored = await insert_order(row)
@@ -154,7 +154,7 @@ class Orders:
             terminal_id=new.terminal_id,
             opened_by=new.opened_by,
             payer_id=new.payer_id,
-            created_at=now,
+            created_at=new.event_at or now,
             expires_at=now + new.life,
             paid_at=None,
             payment_id=None,
@@ -179,7 +179,7 @@ def _same(stored: OrderRow, new: OpenOrder, charge_id: str) -> bool:
     payer_id = stored.payer_id if stored.code != "shown" else new.payer_id
     return (
         all(getattr(stored, name) == getattr(new, name) for name in _CONTENT)
-        and stored.expires_at - stored.created_at == new.life
+        and (stored.created_at == new.event_at or stored.expires_at - stored.created_at == new.life)
         and (payer_id, stored.charge_id) == (new.payer_id, charge_id)
         and stored.pot_terms() == new.terms
     )

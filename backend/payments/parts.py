@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import msgspec
 
@@ -21,7 +22,7 @@ RESUME = "payments.resume"
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """history: payments may say that they happened earlier (the demo's week of history)."""
+    """history: orders and payments may say that they happened earlier (the demo's history)."""
 
     ledger: Ledger
     risk: Risk
@@ -31,6 +32,10 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sales: Sales
     clock: Clock
     history: bool = False
+
+    def may_happen(self, event_at: datetime | None, now: datetime) -> bool:
+        """Whether this may be the moment that a caller says; None is now."""
+        return event_at is None or (self.history and event_at <= now)
 
 
 @contextmanager

@@ -99,9 +99,7 @@ class Paying:
     def _check_form(self, start: StartPayment) -> None:
         if not is_id(start.payment_id, "pay"):
             raise BadRequest()
-        if start.event_at is not None and not (
-            self._parts.history and start.event_at <= self._parts.clock.now()
-        ):
+        if not self._parts.may_happen(start.event_at, self._parts.clock.now()):
             raise BadRequest()
 
     async def _new(self, order: OrderRow, start: StartPayment) -> PaymentRow:

@@ -41,6 +41,7 @@ class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
     opened_by: str = ""  # the cashier, or the payer of a static code
     payer_id: str = ""  # nobody else may pay it; "" = whoever comes first
     terms: PotTerms | None = None
+    event_at: datetime | None = None  # when it was opened; set by the demo's history only
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

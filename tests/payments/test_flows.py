@@ -8,6 +8,7 @@ import pytest
 
 from backend import ids
 from backend.errors import DomainError, IdReused
+from backend.merchant import Charge
 from backend.payments import Confirm, OrderBusy, OrderPaid, Payment, Started
 from backend.risk import PasskeyRequired
 from tests.world import Wallet, World
@@ -216,13 +217,13 @@ async def test_a_quote_says_what_it_takes_and_stores_nothing(world: World) -> No
 async def test_nobody_else_writes_history(world: World) -> None:
     """Only the demo may write history; elsewhere a payment happens when it happens."""
     payer, owner = await world.person(100_00), await world.person()
-    start = world.paying(
-        payer,
-        await world.order(await world.shop(owner)),
-        event_at=world.clock.now() - timedelta(days=3),
-    )
+    shop, ago = await world.shop(owner), world.clock.now() - timedelta(days=3)
+    start = world.paying(payer, await world.order(shop), event_at=ago)
     with pytest.raises(DomainError, match="bad_request"):
         await world.services.payments.start(start)
+    charge = Charge(order_id=ids.new("ord"), amount_fen=1, event_at=ago)
+    with pytest.raises(DomainError, match="bad_request"):
+        await world.services.merchant.charge(await world.seat(shop), charge)
 
 
 async def test_a_payment_is_seen_by_payer_and_owner_only(world: World) -> None:

@@ -6,10 +6,12 @@ from typing import cast
 import msgspec
 import pytest
 
-from backend import rpc, services
+from backend import ids, rpc, services
 from backend.ledger import Ledger
+from backend.merchant import Charge
 from backend.payments import RiskUnavailable
 from backend.risk import Risk
+from backend.sales import SaleFilter
 from backend.settings import Settings
 from tests.payments.test_refusals import a_code
 from tests.world import World, open_world
@@ -39,8 +41,14 @@ async def test_paying_works_again_when_the_risk_process_is_back(
 
 async def test_history_happens_when_it_says(databases: Settings) -> None:
     async with open_world(msgspec.structs.replace(databases, demo=True)) as world:
-        payer, _, order = await a_code(world)
+        payer, owner = await world.person(100_00), await world.person()
+        shop = await world.shop(owner)
         three_days_ago = world.clock.now() - timedelta(days=3)
+        charge = Charge(order_id=ids.new("ord"), amount_fen=23_00, event_at=three_days_ago)
+        seat = await world.seat(shop)
+        order = await world.services.merchant.charge(seat, charge)
+        assert await world.services.merchant.charge(seat, charge) == order
+        assert order.created_at == three_days_ago
         start = world.paying(payer, order, event_at=three_days_ago)
         payment = (await world.services.payments.start(start)).payment
         assert payment.event_at == three_days_ago
@@ -53,6 +61,18 @@ async def test_history_happens_when_it_says(databases: Settings) -> None:
             order.payee_id, three_days_ago - an_hour, three_days_ago + an_hour
         )
         assert (that_day.amount_fen, that_day.count) == (23_00, 1)
+        [sale] = (
+            await world.services.sales.page(
+                SaleFilter(
+                    shop_id=order.payee_id,
+                    since=three_days_ago,
+                    until=three_days_ago + an_hour,
+                ),
+                "",
+                10,
+            )
+        ).sales
+        assert (sale.created_at, sale.status) == (three_days_ago, "paid")
         tomorrow = world.clock.now() + timedelta(days=1)
         again = world.paying(payer, order, event_at=tomorrow)
         with pytest.raises(Exception, match="bad_request"):
