@@ -119,7 +119,7 @@ class Ending:
             moved = await move_packet(packet_id, "open", "expired", ended_at=packet.expires_at)
             assert moved is not None, "its row is locked"
             if is_lucky(packet.kind) and packet.count > 1:
-                await crown(packet_id)
+                await crown([packet_id])
             await TX.query(
                 "update redpacket.inbox set state = 'over'"
                 " where packet_id = $1 and state = 'waiting'",

@@ -1,12 +1,12 @@
 """What this process knows of packets without asking: terms that never change, and who opened those
 that have ended. An ended packet stays ended, so what is known here is never wrong."""
 
+import asyncio
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
-from backend.db import TX
 from backend.errors import NotFound
-from backend.redpacket.rows import ENDED, PacketRow, find_packet
+from backend.redpacket.rows import ENDED, PacketRow, find_packet, openers_of
 
 MAX_TERMS = 10_000
 MAX_ENDED = 2_000  # each with up to 100 openers
@@ -39,18 +39,31 @@ class Known:
     def __init__(self) -> None:
         self._terms = _Recent[PacketRow](MAX_TERMS)
         self._openers = _Recent[frozenset[str]](MAX_ENDED)
+        self._asking: dict[str, asyncio.Event] = {}
 
     async def terms(self, packet_id: str) -> PacketRow:
         """Good for what was sent, not for status and sums. Refuses: NotFound (not paid, too)."""
-        row = self._terms.get(packet_id)
-        if row is None:
+        while (row := self._terms.get(packet_id)) is None:
+            # A thousand who come together need the answer once.
+            asking = self._asking.get(packet_id)
+            if asking is None:
+                return await self._ask(packet_id)
+            await asking.wait()
+        return row
+
+    async def _ask(self, packet_id: str) -> PacketRow:
+        asked = self._asking[packet_id] = asyncio.Event()
+        try:
             row = await find_packet(packet_id)
             if row is None or row.status not in SENT:
                 raise NotFound()
             if row.status in ENDED:
                 await self.learn_end(packet_id)
             self._terms.put(packet_id, row)
-        return row
+            return row
+        finally:
+            del self._asking[packet_id]
+            asked.set()
 
     def openers_of_ended(self, packet_id: str) -> frozenset[str] | None:
         """None: it is not known to have ended."""
@@ -58,9 +71,9 @@ class Known:
 
     async def learn_end(self, packet_id: str) -> frozenset[str]:
         """Of a packet whose end is committed."""
-        rows = await TX.query(
-            "select person_id from redpacket.share where packet_id = $1", packet_id
-        )
-        openers = frozenset(row["person_id"] for row in rows)
-        self._openers.put(packet_id, openers)
+        openers = (await openers_of((packet_id,)))[packet_id]
+        self.note_end(packet_id, openers)
         return openers
+
+    def note_end(self, packet_id: str, openers: frozenset[str]) -> None:
+        self._openers.put(packet_id, openers)

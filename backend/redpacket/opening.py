@@ -24,7 +24,7 @@ from backend.redpacket import (
     SenderFrozen,
     Share,
 )
-from backend.redpacket.deciding import Asker, Decided, decide
+from backend.redpacket.deciding import Asked, Asker, Decided, Decider
 from backend.redpacket.known import Known
 from backend.redpacket.parts import Parts, risk_at_hand
 from backend.redpacket.posting import Poster
@@ -42,6 +42,7 @@ _log = structlog.get_logger(__name__)
 class Opening:
     def __init__(self, parts: Parts, poster: Poster, known: Known) -> None:
         self._parts, self._poster, self._known = parts, poster, known
+        self._decider = Decider(parts.identity, parts.clock)
         self._lanes: dict[str, _Lane] = {}
 
     async def open(self, open_: OpenPacket) -> Share:
@@ -93,31 +94,24 @@ class Opening:
 
     async def serve(self, packet: PacketRow, openers: tuple[Opener, ...]) -> Decided:
         """One batch: judged, decided, posted."""
-        people = tuple(opener.person_id for opener in openers)
         with risk_at_hand():
             judged = await self._parts.risk.judge_openers(packet.packet_id, openers)
-        codes = {one.person_id: one.code for one in judged}
-        names = await self._parts.identity.names(people)
-        askers = [
-            Asker(person_id=p, name=names.get(p, ""), refusal=_refusal(codes.get(p, "")))
-            for p in people
-        ]
-        decided = await decide(packet.packet_id, askers, self._parts.clock)
-        if decided.ended:
-            await self._known.learn_end(packet.packet_id)
+        askers = tuple(Asker(person_id=one.person_id, refusal=_refusal(one.code)) for one in judged)
+        assert [a.person_id for a in askers] == [o.person_id for o in openers], "in their order"
+        decided = await self._decider.decide(Asked(packet_id=packet.packet_id, askers=askers))
+        if decided.openers is not None:
+            self._known.note_end(packet.packet_id, decided.openers)
         if decided.batch is None:
             return decided
-        secrets = {opener.person_id: opener for opener in openers}
-        fresh = [s for s in decided.shares.values() if s.posting_id == decided.batch.posting_id]
-        fresh.sort(key=lambda share: share.position)
-        takers = tuple(secrets[share.person_id] for share in fresh)
+        devices = {opener.person_id: opener for opener in openers}
+        takers = tuple(devices[share.person_id] for share in decided.fresh)
         try:
-            posted = await self._poster.post(decided.packet, decided.batch, fresh, takers)
+            posted = await self._poster.post(decided.packet, decided.batch, decided.fresh, takers)
         except Exception:
             # The shares stand, and the sweeper brings them into the books.
             _log.exception("shares_not_posted", posting_id=decided.batch.posting_id)
             posted = False
-        return _with_status(decided, fresh, "posted") if posted else decided
+        return _with_status(decided, "posted") if posted else decided
 
 
 class _Lane:
@@ -200,8 +194,8 @@ def _refusal(code: str) -> DomainError | None:
     return from_wire(Refusal(code, {}))
 
 
-def _with_status(decided: Decided, fresh: list[ShareRow], status: str) -> Decided:
-    changed = {s.person_id: msgspec.structs.replace(s, status=status) for s in fresh}
+def _with_status(decided: Decided, status: str) -> Decided:
+    changed = {s.person_id: msgspec.structs.replace(s, status=status) for s in decided.fresh}
     return msgspec.structs.replace(decided, shares=decided.shares | changed)
 
 

@@ -11,6 +11,7 @@ and its owner is told.
 from collections.abc import Sequence
 from datetime import timedelta
 
+import msgspec
 import structlog
 
 from backend import ids
@@ -27,21 +28,34 @@ from backend.redpacket.rows import (
     PacketRow,
     ShareRow,
     find_packet,
-    insert_batch,
+    insert_batches,
     lock_packet,
+    lock_packets,
     shares_in,
 )
+from backend.redpacket.together import Together
 from backend.risk import AuthorizeShares, Opener
 
+MAX_BATCHES = 32  # noted as posted in one transaction
 AT_ONCE = timedelta(0)
 AGAIN_AFTER = timedelta(seconds=20)  # while somebody in it is frozen
 
 _log = structlog.get_logger(__name__)
 
 
+class _Booked(msgspec.Struct, frozen=True):
+    """A batch that the ledger has posted."""
+
+    packet: PacketRow
+    posting_id: str
+    shares: tuple[ShareRow, ...]
+    posted: Posted
+
+
 class Poster:
     def __init__(self, parts: Parts) -> None:
         self._parts, self._clock = parts, parts.clock
+        self._together = Together(self._finish, MAX_BATCHES)
 
     async def post(
         self,
@@ -90,24 +104,33 @@ class Poster:
         self, packet: PacketRow, batch: BatchRow, shares: Sequence[ShareRow], posted: Posted
     ) -> None:
         """In the books: the shares say so, with bills and news, in one transaction."""
+        await self._together.do(_Booked(packet, batch.posting_id, tuple(shares), posted))
+
+    async def _finish(self, all_: Sequence[_Booked]) -> list[None]:
         async with TX.transaction():
-            await lock_packet(packet.packet_id)
+            await lock_packets([one.packet.packet_id for one in all_])
             rows = await TX.query(
-                "with batch as (update redpacket.batch set status = 'posted', posted_at = $2,"
-                " journal_seq = $3 where posting_id = $1 and status <> 'posted'"
-                " returning posting_id)"
-                " update redpacket.share s set status = 'posted' from batch b"
-                " where s.posting_id = b.posting_id and s.status = 'decided'"
-                " returning s.person_id",
-                batch.posting_id,
-                posted.posted_at,
-                posted.journal_seq,
+                "with batch as (update redpacket.batch b set status = 'posted',"
+                " posted_at = given.posted_at, journal_seq = given.journal_seq"
+                " from unnest($1::text[], $2::timestamptz[], $3::bigint[])"
+                " as given(posting_id, posted_at, journal_seq)"
+                " where b.posting_id = given.posting_id and b.status <> 'posted'"
+                " returning b.posting_id),"
+                " share as (update redpacket.share s set status = 'posted' from batch b"
+                " where s.posting_id = b.posting_id and s.status = 'decided')"
+                " select posting_id from batch",
+                [one.posting_id for one in all_],
+                [one.posted.posted_at for one in all_],
+                [one.posted.journal_seq for one in all_],
             )
-            if rows:
-                await self._parts.bills.record(
-                    tuple(_bill(packet, share, posted) for share in shares)
-                )
-                await self._parts.events.record_all(_news(packet, shares))
+            fresh = {row["posting_id"] for row in rows}
+            told = [one for one in all_ if one.posting_id in fresh]
+            if told:
+                bills = [_bill(one.packet, s, one.posted) for one in told for s in one.shares]
+                await self._parts.bills.record(tuple(bills))
+                news = [item for one in told for item in _news(one.packet, one.shares)]
+                await self._parts.events.record_all(tuple(news))
+        return [None] * len(all_)
 
     async def cleared(self, batch: BatchRow) -> bool:
         """Whether nothing can post a dropped batch any more; what risk had counted for it is given
@@ -156,7 +179,7 @@ class Poster:
             if not shares:
                 return None, []
             fresh = batch_of(packet, ids.new("shr"), shares, now)
-            await insert_batch(fresh)
+            await insert_batches([fresh])
             await TX.query(
                 "update redpacket.share set posting_id = $2"
                 " where packet_id = $1 and person_id = any($3)",

@@ -132,6 +132,17 @@ async def lock_packet(packet_id: str) -> PacketRow:
     return row
 
 
+async def lock_packets(packet_ids: Sequence[str]) -> dict[str, PacketRow]:
+    """In the order of ids, so that two who lock several do not wait for each other."""
+    rows = await TX.query_as(
+        PacketRow,
+        f"select {PACKET} from redpacket.packet where packet_id = any($1)"  # noqa: S608
+        " order by packet_id for no key update",
+        list(packet_ids),
+    )
+    return {row.packet_id: row for row in rows}
+
+
 async def insert_packet(row: PacketRow) -> None:
     """Nothing where the id is taken."""
     names = [name for name in PacketRow.__struct_fields__ if name not in _GROWS]
@@ -193,22 +204,39 @@ async def shares_in(posting_id: str) -> list[ShareRow]:
     )
 
 
-async def shares_among(packet_id: str, person_ids: Sequence[str]) -> dict[str, ShareRow]:
-    """By person."""
+async def shares_among(pairs: Sequence[tuple[str, str]]) -> dict[str, dict[str, ShareRow]]:
+    """Of (packet, person), by both."""
+    found: dict[str, dict[str, ShareRow]] = {packet_id: {} for packet_id, _ in pairs}
     rows = await TX.query_as(
         ShareRow,
-        f"select {SHARE} from redpacket.share"  # noqa: S608
-        " where packet_id = $1 and person_id = any($2)",
-        packet_id,
-        list(person_ids),
+        f"select {SHARE} from redpacket.share join"  # noqa: S608
+        " unnest($1::text[], $2::text[]) as asked(packet_id, person_id)"
+        " using (packet_id, person_id)",
+        [packet_id for packet_id, _ in pairs],
+        [person_id for _, person_id in pairs],
     )
-    return {row.person_id: row for row in rows}
+    for row in rows:
+        found[row.packet_id][row.person_id] = row
+    return found
 
 
-async def insert_batch(batch: BatchRow) -> None:
+async def openers_of(packet_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+    """By packet; those of void shares too."""
+    rows = await TX.query(
+        "select packet_id, array_agg(person_id) as people from redpacket.share"
+        " where packet_id = any($1) group by packet_id",
+        list(packet_ids),
+    )
+    found = {row["packet_id"]: frozenset(row["people"]) for row in rows}
+    return {packet_id: found.get(packet_id, frozenset()) for packet_id in packet_ids}
+
+
+async def insert_batches(batches: Sequence[BatchRow]) -> None:
+    columns = zip(*map(msgspec.structs.astuple, batches), strict=True)
     await TX.query(
-        f"insert into redpacket.batch ({_BATCH}) values ($1, $2, $3, $4, $5, $6)",  # noqa: S608
-        *msgspec.structs.astuple(batch),
+        f"insert into redpacket.batch ({_BATCH}) select * from unnest($1::text[], $2::text[],"  # noqa: S608
+        " $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[])",
+        *(list(column) for column in columns),
     )
 
 
@@ -221,15 +249,14 @@ async def find_batch(posting_id: str) -> BatchRow | None:
 
 
 async def insert_shares(shares: Sequence[ShareRow]) -> None:
-    """The packet's sums follow by a trigger, which also ends it with its last share."""
-    first = shares[0]
+    """The packets' sums follow by a trigger, which also ends those whose last share this is."""
     await TX.query(
         "insert into redpacket.share (packet_id, posting_id, opened_at, position, person_id,"
-        " amount_fen, name) select $1, $2, $3, given.* from"
-        " unnest($4::integer[], $5::text[], $6::bigint[], $7::text[]) as given",
-        first.packet_id,
-        first.posting_id,
-        first.opened_at,
+        " amount_fen, name) select * from unnest($1::text[], $2::text[], $3::timestamptz[],"
+        " $4::integer[], $5::text[], $6::bigint[], $7::text[])",
+        [share.packet_id for share in shares],
+        [share.posting_id for share in shares],
+        [share.opened_at for share in shares],
         [share.position for share in shares],
         [share.person_id for share in shares],
         [share.amount_fen for share in shares],
@@ -237,11 +264,12 @@ async def insert_shares(shares: Sequence[ShareRow]) -> None:
     )
 
 
-async def crown(packet_id: str) -> None:
+async def crown(packet_ids: Sequence[str]) -> None:
     """The largest share is the luckiest, and of equal ones the first."""
     await TX.query(
-        "update redpacket.share set luckiest = true where packet_id = $1 and position = ("
-        " select position from redpacket.share where packet_id = $1"
-        " order by amount_fen desc, position limit 1)",
-        packet_id,
+        "update redpacket.share s set luckiest = true from ("
+        " select distinct on (packet_id) packet_id, position from redpacket.share"
+        " where packet_id = any($1) order by packet_id, amount_fen desc, position) best"
+        " where s.packet_id = best.packet_id and s.position = best.position",
+        list(packet_ids),
     )

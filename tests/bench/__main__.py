@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Callable
 
-from tests.bench import growth, ledger, pages, shop
+from tests.bench import growth, ledger, packets, pages, shop
 from tests.bench.cluster import Bench, bench
 from tests.bench.report import Row, table
 
 SUBJECTS: dict[str, Callable[[Bench, bool], list[Row]]] = {
     "ledger": ledger.run,
     "growth": growth.run,
+    "packets": packets.run,
     "pages": pages.run,
     "shop": shop.run,
 }
