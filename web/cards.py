@@ -30,6 +30,8 @@ from web.render import page
 from web.session import Visit
 from web.topups import own_path
 
+PAYOUT_CARD = "/shop/settlement/card"  # where a shop's owner chooses among these cards
+
 
 @get("/cards")
 async def show_all(
@@ -47,7 +49,7 @@ async def new(
     fill: FromQuery[str] = "",
 ) -> Response[str]:
     """fill: "test" writes the sandbox's card into the form, in the demo."""
-    form = Form({"card_id": ids.new("crd"), "return_to": own_path(return_to)})
+    form = Form({"card_id": ids.new("crd"), "return_to": _back(return_to)})
     if settings.demo and fill:
         known = import_module("web.demo").sandbox(settings)
         form.values |= {"number": known.test_card, "holder": person.display_name}
@@ -91,7 +93,7 @@ async def show(
     return_to: FromQuery[str] = "",
 ) -> Response[str]:
     card = await _card(services, person.person_id, card_id)
-    form = Form({"return_to": own_path(return_to)})
+    form = Form({"return_to": _back(return_to)})
     return page(request, "cards/card.html", card=card, form=form)
 
 
@@ -113,7 +115,7 @@ async def confirm(  # noqa: PLR0913 — what a handler needs arrives by name
             await services.banking.confirm_card(
                 ConfirmCard(card_id=card_id, person_id=person.person_id, code=code)
             )
-            return redirect(request, _next("/topups/new", form["return_to"]))
+            return redirect(request, _bound(form["return_to"]))
         except (MicroCodeWrong, CardRefused, BankUnavailable) as refusal:
             text = texts(visit.language).refusal(refusal)
             form.refuse("code", f"{text.what} {text.detail}".strip())
@@ -129,9 +131,19 @@ async def _card(services: Services, person_id: str, card_id: str) -> Card:
     raise NotFound()
 
 
+def _back(return_to: str) -> str:
+    """What a card was wanted for: an order to pay, the shop's settlements, or nothing ("")."""
+    return return_to if return_to == PAYOUT_CARD else own_path(return_to)
+
+
 def _next(path: str, return_to: str) -> str:
-    back = own_path(return_to)
+    back = _back(return_to)
     return f"{path}?return_to={back}" if back else path
+
+
+def _bound(return_to: str) -> str:
+    """The page after a card was bound."""
+    return PAYOUT_CARD if return_to == PAYOUT_CARD else _next("/topups/new", return_to)
 
 
 handlers = [show_all, new, bind, show, confirm]

@@ -75,7 +75,9 @@ def _keys(language: str) -> list[str]:
 def _complete(message: Message) -> bool:
     found = message.string
     texts = [found] if isinstance(found, str) else list(found or ())
-    return bool(texts) and all(texts) and not message.fuzzy
+    # The catalogues of a language become one, which takes one file's rule for all plurals.
+    forms = 1 if isinstance(message.id, str) else len(message.id)
+    return len(texts) == forms and all(texts) and not message.fuzzy
 
 
 def _is_ours(folder: str) -> bool:

@@ -30,6 +30,22 @@ async def bind(guest: Guest, world: World, last4: str = GOOD, start: str = "/car
     return guest.browser
 
 
+async def test_a_card_for_the_shop_leads_back_to_the_choice(guest: Guest, world: World) -> None:
+    await guest.see("/shop/new")
+    await guest.tap("/shops", {"name": "老王面馆", "category": "food"})
+    choice = (await guest.see("/shop/settlement/card")).text
+    start = "/cards/new?return_to=/shop/settlement/card"
+    assert start in choice
+    browser = await bind(guest, world, start=start)
+    assert browser.page.url.path == "/shop/settlement/card"
+    assert GOOD in browser.page.text
+
+
+async def test_a_card_leads_back_to_no_other_place(guest: Guest, world: World) -> None:
+    browser = await bind(guest, world, start="/cards/new?return_to=/shop/staff")
+    assert browser.page.url.path == "/topups/new"
+
+
 async def test_a_card_and_money_in_three_forms(guest: Guest, world: World) -> None:
     await bind(guest, world)
     assert guest.browser.page.url.path == "/topups/new"

@@ -33,6 +33,17 @@
     }
   });
 
+  // A strip of tabs begins where the page is.
+  const showHere = () => {
+    for (const here of document.querySelectorAll(".shopnav [aria-current]")) {
+      const strip = here.closest("ul");
+      const { left, width } = here.getBoundingClientRect();
+      strip.scrollLeft += left + width / 2 - strip.clientWidth / 2;
+    }
+  };
+  showHere();
+  document.addEventListener("htmx:after:swap", showHere);
+
   const busy = (event, on) => {
     const button = event.target.querySelector?.("[data-busy]");
     if (button && on) button.setAttribute("aria-busy", "true");
