@@ -1,17 +1,17 @@
 """What people put on their own side of a bill."""
 
-import unicodedata
-
 from backend.bills import CATEGORIES, MAX_NOTE, Label
 from backend.db import TX
 from backend.errors import BadRequest, NotFound
+from backend.plain import is_plain
 
 MAX_ASKED = 500
 
 
 async def put(person_id: str, label: Label) -> None:
     """Refuses: NotFound, BadRequest."""
-    if label.category not in ("", *CATEGORIES) or not _plain(label.note):
+    fits = len(label.note) <= MAX_NOTE and is_plain(label.note)
+    if label.category not in ("", *CATEGORIES) or not fits:
         raise BadRequest()
     # The bill's moment is kept along, so that a category is walked in the order of the list.
     rows = await TX.query(
@@ -40,12 +40,3 @@ async def of(person_id: str, bill_ids: tuple[str, ...]) -> tuple[Label, ...]:
         list(bill_ids),
     )
     return tuple(found)
-
-
-def _plain(note: str) -> bool:
-    """Nothing that draws nothing or turns the line round."""
-    return len(note) <= MAX_NOTE and not any(
-        unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn")
-        or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-        for character in note
-    )
