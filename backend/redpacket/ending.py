@@ -6,7 +6,7 @@ when the books can't have it any more. All of it is the sweeper's work and may b
 
 import secrets
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import structlog
@@ -28,7 +28,6 @@ from backend.redpacket.rows import (
     PacketRow,
     crown,
     find_batch,
-    find_packet,
     lock_packet,
     move_packet,
     shares_of,
@@ -38,6 +37,7 @@ from backend.risk import EndPot
 
 RETURN = "pot_return"
 MAX_SWEPT = 200
+GIVEN_UP_AFTER = timedelta(minutes=10)  # after the end: decided shares that are refused
 
 _START = (datetime.min.replace(tzinfo=UTC), "")
 _BATCHES = (
@@ -98,10 +98,6 @@ class Ending:
     async def _post_again(self, posting_id: str) -> bool:
         batch = await find_batch(posting_id)
         assert batch is not None, "batches are never deleted"
-        packet = await find_packet(batch.packet_id)
-        assert packet is not None, "packets are never deleted"
-        if self._clock.now() >= packet.expires_at:
-            return False  # too late: `_end` makes them void
         return await self._poster.again(batch)
 
     async def _end(self, packet_id: str) -> bool:
@@ -140,7 +136,8 @@ class Ending:
             if batch.status == "decided":
                 await self._poster.drive_on(batch)
                 batch = await find_batch(posting_id) or batch
-            if batch.status == "dropped" and await self._poster.cleared(batch):
+            given_up = self._clock.now() >= packet.expires_at + GIVEN_UP_AFTER
+            if given_up and batch.status == "dropped" and await self._poster.cleared(batch):
                 await self._void(packet, posting_id)
             else:
                 settled = settled and batch.status == "posted"

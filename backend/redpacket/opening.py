@@ -32,7 +32,12 @@ from backend.redpacket.rows import PacketRow, ShareRow, find_share, share_seen
 from backend.redpacket.rules import passcode_fits
 from backend.risk import Opener
 
-SENDERS_FREEZE = "payer_frozen"  # as the security system says it
+# What the security system says of a pot, in the words of packets.
+_IN_OUR_WORDS: dict[str, type[DomainError]] = {
+    "payer_frozen": SenderFrozen,
+    "pot_ended": PacketExpired,
+    "not_for_opener": PacketNotForYou,
+}
 
 _Waiting: TypeAlias = tuple[Opener, asyncio.Future[ShareRow]]
 
@@ -189,9 +194,8 @@ def _fail(answer: asyncio.Future[ShareRow], error: Exception) -> None:
 def _refusal(code: str) -> DomainError | None:
     if not code:
         return None
-    if code == SENDERS_FREEZE:
-        return SenderFrozen()
-    return from_wire(Refusal(code, {}))
+    kind = _IN_OUR_WORDS.get(code)
+    return kind() if kind is not None else from_wire(Refusal(code, {}))
 
 
 def _with_status(decided: Decided, status: str) -> Decided:

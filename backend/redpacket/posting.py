@@ -1,11 +1,11 @@
 """Posting: decided shares go into the books, all of a batch with one posting.
 
 A share that was decided stands. Where the security system or the ledger is away, the sweeper posts
-the batch later, under the same id. Where one of them refuses it for good (somebody in it was frozen
-since, or its verdict ended on the way), the batch is dropped and its shares wait: when nothing can
-post that batch any more, the sweeper makes new ones of those who may get theirs now, until the
-packet's end. What could not be posted by then is void and goes back to the sender with the rest,
-and its owner is told.
+the batch later, under the same id. Where one of them refuses it for good (the sender was frozen
+since, or the verdict ended on its way), the batch is dropped and its shares wait: when nothing can
+post that batch any more, the sweeper makes another of them, again and again, until a while after
+the packet's end. What could not be posted by then is void and goes back to the sender with the
+rest, and its owner is told.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,6 @@ from backend.risk import AuthorizeShares, Opener
 
 MAX_BATCHES = 32  # noted as posted in one transaction
 AT_ONCE = timedelta(0)
-AGAIN_AFTER = timedelta(seconds=20)  # while somebody in it is frozen
 
 _log = structlog.get_logger(__name__)
 
@@ -147,45 +146,34 @@ class Poster:
         return True
 
     async def again(self, batch: BatchRow) -> bool:
-        """A new batch of those in a dropped one who may get their shares now; whether there is
-        one. Refuses: RiskUnavailable, Unavailable, OutcomeUnknown."""
+        """A new batch for the shares of a dropped one; whether it could be posted. Refuses:
+        Unavailable, OutcomeUnknown."""
         if not await self.cleared(batch):
             return False
-        packet, waiting = await find_packet(batch.packet_id), await _waiting(batch.posting_id)
+        packet = await find_packet(batch.packet_id)
         assert packet is not None, "packets are never deleted"
-        openers = tuple(Opener(share.person_id, "") for share in waiting)
-        with risk_at_hand():
-            judged = await self._parts.risk.judge_openers(batch.packet_id, openers)
-        may = {one.person_id for one in judged if not one.code}
-        fresh, shares = await self._regroup(packet, batch, may)
+        fresh, shares = await self._regroup(packet, batch)
         if fresh is None:
             return False
         openers = tuple(Opener(share.person_id, "") for share in shares)
         return await self.post(packet, fresh, shares, openers)
 
     async def _regroup(
-        self, packet: PacketRow, batch: BatchRow, may: set[str]
+        self, packet: PacketRow, batch: BatchRow
     ) -> tuple[BatchRow | None, list[ShareRow]]:
-        now = self._clock.now()
         async with TX.transaction():
             await lock_packet(packet.packet_id)
-            await TX.query(
-                "update redpacket.batch set due_at = $2 where posting_id = $1",
-                batch.posting_id,
-                now + AGAIN_AFTER,
-            )
-            waiting = await _waiting(batch.posting_id)
-            shares = [share for share in waiting if share.person_id in may]
+            waiting = await shares_in(batch.posting_id)
+            shares = [share for share in waiting if share.status == "decided"]
             if not shares:
                 return None, []
-            fresh = batch_of(packet, ids.new("shr"), shares, now)
+            fresh = batch_of(packet, ids.new("shr"), shares, self._clock.now())
             await insert_batches([fresh])
             await TX.query(
                 "update redpacket.share set posting_id = $2"
-                " where packet_id = $1 and person_id = any($3)",
-                packet.packet_id,
+                " where posting_id = $1 and status = 'decided'",
+                batch.posting_id,
                 fresh.posting_id,
-                [share.person_id for share in shares],
             )
         return fresh, shares
 
@@ -197,10 +185,6 @@ class Poster:
             self._clock.now() + wait,
         )
         _log.warning("shares_dropped", posting_id=batch.posting_id, code=code)
-
-
-async def _waiting(posting_id: str) -> list[ShareRow]:
-    return [share for share in await shares_in(posting_id) if share.status == "decided"]
 
 
 def _bill(packet: PacketRow, share: ShareRow, posted: Posted) -> Bill:

@@ -23,7 +23,7 @@ from backend.redpacket import (
     SendPacket,
     TooManyShares,
 )
-from backend.redpacket.parts import Parts
+from backend.redpacket.parts import Parts, packet_account
 from backend.redpacket.rows import PacketRow, find_packet, insert_packet, move_packet, seen
 from backend.redpacket.rules import check_form, day_start, passcode_hash
 from backend.redpacket.shares import SEED_BYTES, commitment
@@ -50,6 +50,7 @@ class Sending:
             return PacketStarted(packet=seen(row, self._clock.now()), requirement=None)
         await self._check_limit(row)
         try:
+            await self._parts.payments.open_pot(packet_account(row.packet_id))
             await self._parts.payments.open_order(_order(row))
             started = await self._parts.payments.start(
                 StartPayment(

@@ -1,0 +1,144 @@
+"""Sending and opening, from the sender's balance to the opener's."""
+
+import asyncio
+
+import pytest
+
+from backend.errors import IdReused, NotFound
+from backend.redpacket import PacketEmpty, PacketNotEnded, PacketNotForYou, Share
+from tests.redpacket.conftest import Party
+
+
+async def test_a_lucky_packet_in_a_group(party: Party) -> None:
+    world, packets = party.world, party.world.services.redpackets
+    anna = await world.person(100_00)
+    others = await party.people(4)
+    group = await party.group(anna, *others)
+    packet = await party.send(anna, to_group=group, greeting="新年快乐")
+    assert (packet.status, packet.seed, len(packet.seed_hash)) == ("open", "", 64)
+    assert await world.balance(anna.account_id) == 90_00
+    assert await party.pot(packet) == 10_00
+    assert [await packets.unread(one.person_id) for one in others] == [1, 1, 1, 1]
+    shares = [await party.open(packet, one) for one in others[:3]]
+    assert sum(share.amount_fen for share in shares) == 10_00
+    assert [share.position for share in shares] == [0, 1, 2]
+    assert {share.status for share in shares} == {"posted"}
+    for wallet, share in zip(others, shares, strict=False):
+        assert await world.balance(wallet.account_id) == share.amount_fen
+        bill = await world.services.bills.bill(wallet.person_id, packet.packet_id)
+        assert (bill.kind, bill.direction, bill.amount_fen, bill.note) == (
+            *("packet_in", "in", share.amount_fen),
+            "新年快乐",
+        )
+    with pytest.raises(PacketEmpty):
+        await party.open(packet, others[3])
+    assert await packets.unread(others[3].person_id) == 0
+    detail = await packets.detail(others[3].person_id, packet.packet_id)
+    best = max(share.amount_fen for share in detail.shares)
+    lucky = [share for share in detail.shares if share.luckiest]
+    assert lucky == [next(share for share in detail.shares if share.amount_fen == best)]
+    assert detail.seconds == 0
+    assert (await party.now(packet)).status == "empty"
+    assert (await packets.verify(packet.packet_id)).fair
+    assert await party.events(f"packet:{packet.packet_id}") == [
+        *["packet_opened"] * 3,
+        "packet_ended",
+    ]
+
+
+async def test_opening_again_is_the_same_answer_for_ever(party: Party) -> None:
+    anna = await party.world.person(100_00)
+    [ben, carl, dora] = await party.people(3)
+    packet = await party.send(anna, count=2)
+    first = await party.open(packet, ben)
+    assert await party.open(packet, ben) == first
+    assert await asyncio.gather(*(party.open(packet, ben) for _ in range(5))) == [first] * 5
+    with pytest.raises(PacketNotEnded):
+        await party.world.services.redpackets.verify(packet.packet_id)
+    await party.open(packet, carl)
+    again = await party.open(packet, ben)
+    assert (again.amount_fen, again.position, again.status) == (first.amount_fen, 0, "posted")
+    with pytest.raises(PacketEmpty):
+        await party.open(packet, dora)
+    party.world.later(days=2)
+    await party.world.services.redpackets.sweep()
+    assert (await party.open(packet, ben)).amount_fen == first.amount_fen
+    with pytest.raises(PacketEmpty):
+        await party.open(packet, dora)
+    assert await party.world.balance(ben.account_id) == first.amount_fen
+
+
+async def test_equal_shares_are_equal(party: Party) -> None:
+    anna = await party.world.person(100_00)
+    people = await party.people(3)
+    packet = await party.send(anna, kind="equal", total_fen=9_00, count=3)
+    shares = await asyncio.gather(*(party.open(packet, one) for one in people))
+    assert [share.amount_fen for share in shares] == [3_00] * 3
+    assert not any(share.luckiest for share in shares)
+
+
+async def test_an_exclusive_packet_is_for_one_friend(party: Party) -> None:
+    packets = party.world.services.redpackets
+    anna = await party.world.person(100_00)
+    [ben, carl] = await party.people(2)
+    await party.befriend(anna, ben)
+    packet = await party.send(anna, kind="exclusive", count=1, to_person=ben.person_id)
+    assert (await packets.grab(carl.person_id, packet.packet_id)).state == "not_for_you"
+    for stranger in (carl, anna):
+        with pytest.raises(PacketNotForYou):
+            await party.open(packet, stranger)
+    assert "packet_received" in await party.events(f"person:{ben.person_id}")
+    assert (await packets.grab(ben.person_id, packet.packet_id)).state == "open"
+    assert (await party.open(packet, ben)).amount_fen == 10_00
+    glance = await packets.grab(ben.person_id, packet.packet_id)
+    assert (glance.state, glance.mine is not None) == ("mine", True)
+    with pytest.raises(NotFound):
+        await packets.detail(carl.person_id, packet.packet_id)
+
+
+async def test_the_sender_may_open_a_packet_for_all(party: Party) -> None:
+    anna = await party.world.person(100_00)
+    packet = await party.send(anna, count=1)
+    assert (await party.open(packet, anna)).amount_fen == 10_00
+    assert await party.world.balance(anna.account_id) == 100_00
+
+
+async def test_a_double_click_sends_once(party: Party) -> None:
+    anna = await party.world.person(100_00)
+    asked = party.sending(anna)
+    send = party.world.services.redpackets.send
+    first, *others = await asyncio.gather(*(send(asked) for _ in range(4)), return_exceptions=True)
+    assert not isinstance(first, BaseException) or others
+    again = await send(asked)
+    assert again.packet.status == "open"
+    assert await party.world.balance(anna.account_id) == 90_00
+    with pytest.raises(IdReused):
+        await send(party.sending(anna, packet_id=asked.packet_id))
+    with pytest.raises(IdReused):
+        await send(party.sending(anna, payment_id=asked.payment_id))
+
+
+async def test_a_large_packet_takes_a_passkey(party: Party) -> None:
+    anna = await party.world.person(3000_00)
+    asked = party.sending(anna, total_fen=2500_00, count=20)
+    started = await party.world.services.redpackets.send(asked)
+    assert started.requirement is not None
+    assert started.requirement.takes == "passkey"
+    with pytest.raises(NotFound):  # not paid: it is nobody's business yet
+        await party.now(started.packet)
+    packet = await party.confirm(anna, asked.payment_id, started.requirement)
+    assert packet.status == "open"
+
+
+async def test_thanks_are_read_by_all(party: Party) -> None:
+    packets = party.world.services.redpackets
+    anna = await party.world.person(100_00)
+    [ben] = await party.people(1)
+    packet = await party.send(anna)
+    await party.open(packet, ben)
+    share: Share = await packets.thank(ben.person_id, packet.packet_id, "谢谢老板 🎉")
+    assert share.thanks == "谢谢老板 🎉"
+    detail = await packets.detail(anna.person_id, packet.packet_id)
+    assert [share.thanks for share in detail.shares] == ["谢谢老板 🎉"]
+    with pytest.raises(NotFound):
+        await packets.thank(anna.person_id, packet.packet_id, "?")
