@@ -24,6 +24,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from backend.errors import NotFound
 from backend.events import Event, Events
 from backend.identity import Person, Session, SignedOut
+from backend.ids import is_id
 from backend.services import Services
 from web.http import WebRequest
 from web.security import cookies
@@ -141,6 +142,11 @@ async def _check_own(services: Services, person_id: str, topic: str) -> None:
         seats = await services.merchant.seats(person_id)
         if ref in {seat.shop_id for seat in seats}:
             return
+    if kind == "group" and await services.friends.is_member(person_id, ref):
+        return
+    if kind == "packet" and is_id(ref, "red"):
+        await services.redpackets.packet(ref)  # whoever has its address may see how full it is
+        return
     if kind == "order":
         await _check_order(services, person_id, ref)
         return

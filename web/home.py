@@ -40,6 +40,7 @@ class View(msgspec.Struct, frozen=True):
     seats: tuple[Seat, ...]
     guard: Guard | None
     waiting: tuple[tuple[Order, str], ...]  # for a passkey, each with its page
+    packets: int  # red packets that were not looked at
 
 
 @get("/")
@@ -67,12 +68,13 @@ async def show_amounts(request: WebRequest, person: NamedDependency[Person]) -> 
 
 async def _view(services: Services, person: Person, device_secret: str) -> View:
     person_id = person.person_id
-    balance, bills, seats, guard, asked = await asyncio.gather(
+    balance, bills, seats, guard, asked, packets = await asyncio.gather(
         balance_of(services, person_id),
         services.bills.page(person_id, "", LAST_BILLS),
         services.merchant.seats(person_id),
         _guard(services, person_id, device_secret),
         services.payments.asked(person_id),
+        services.redpackets.unread(person_id),
     )
     return View(
         balance=balance,
@@ -80,6 +82,7 @@ async def _view(services: Services, person: Person, device_secret: str) -> View:
         seats=seats,
         guard=guard,
         waiting=tuple((order, path_of(order.order_id)) for order in asked),
+        packets=packets,
     )
 
 

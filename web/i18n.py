@@ -23,6 +23,7 @@ from babel.dates import (
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
+from babel.units import format_unit
 
 from backend.errors import REFUSALS, DomainError, MoneyMoved
 from backend.money import yuan
@@ -111,6 +112,20 @@ class Texts:
 
     def time(self, at: datetime) -> str:
         return format_datetime(at, "HH:mm", tzinfo=ZONE, locale=self._locale)
+
+    def second(self, at: datetime) -> str:
+        return format_datetime(at, "HH:mm:ss", tzinfo=ZONE, locale=self._locale)
+
+    def duration(self, seconds: int) -> str:
+        """In its two largest units at most: "42 s", "3 min 5 s", "2 h 10 min"."""
+        hours, rest = divmod(max(seconds, 0), 3600)
+        minutes, left = divmod(rest, 60)
+        parts = ((hours, "hour"), (minutes, "minute"), (0 if hours else left, "second"))
+        said = [self._counted(number, unit) for number, unit in parts if number]
+        return " ".join(said) or self._counted(0, "second")
+
+    def _counted(self, number: int, unit: str) -> str:
+        return format_unit(number, f"duration-{unit}", length="short", locale=self._locale)
 
     def day(self, at: datetime | date) -> str:
         local = at.astimezone(ZONE).date() if isinstance(at, datetime) else at

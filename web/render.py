@@ -3,8 +3,8 @@
 Every template has, without importing anything: `nonce`, `csrf_token`, `visit`, `person` (None for a
 visitor), `language`, `demo`, `now`, `path`, `partial`, `whole`, `texts`, `origin`, `idle`,
 `static_url()`, `_`, `ngettext`, the macros of `_macros.html` as `ui` and those of `_frame.html` as
-`frame`. Filters: `fen` ("¥1,234.56"), `when`, `day`, `time`, `qr`. `demo` is None but in demo mode
-(web/demo.py).
+`frame`. Filters: `fen` ("¥1,234.56"), `when`, `day`, `time`, `second`, `qr`. `demo` is None but in
+demo mode (web/demo.py).
 """
 
 from collections.abc import Mapping
@@ -146,6 +146,7 @@ def _environment() -> Environment:
     )
     environment.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {"fen": money, "when": _when, "day": _day, "time": _time, "qr": qr}
+    environment.filters["second"] = _second
     return environment
 
 
@@ -179,6 +180,11 @@ def _when(context: Context, at: datetime, zone: ZoneInfo = ZONE) -> str:
 @pass_context
 def _day(context: Context, at: datetime) -> str:
     return _texts(context).day(at)
+
+
+@pass_context
+def _second(context: Context, at: datetime) -> str:
+    return _texts(context).second(at)
 
 
 @pass_context

@@ -25,7 +25,8 @@ MULTIPART_BYTES = 64 * 1024  # what a form needs around its picture
 SHOWN_ADDRESS = 200  # characters of an address that is only told, not opened
 
 # Kinds that have a page of their own; others are told as what they are.
-LEADING = frozenset({"static", "order", "personal"})
+LEADING = frozenset({"static", "order", "personal", "packet"})
+SECRETS = {"invitation": "j", "friend": "f", "group": "g"}
 TYPED_WRONG = msg("That is not a YiPay code. Check it and try again.")
 NO_SUCH_CODE = msg("No shop has this code. Check the digits under the QR code.")
 
@@ -98,8 +99,8 @@ async def _find(services: Services, settings: Settings, text: str) -> Finding:
 
 
 async def _path(services: Services, scanned: Scanned) -> str:
-    if scanned.kind == "invitation":
-        return f"/j/{scanned.ref}"
+    if scanned.kind in SECRETS:
+        return f"/{SECRETS[scanned.kind]}/{scanned.ref}"
     if scanned.kind not in LEADING:
         return ""
     if is_id(scanned.ref, scanned.ref[:3]):

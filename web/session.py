@@ -20,13 +20,21 @@ REFRESHING = frozenset(
     {
         "div#home",
         "div#board",
+        "div#friends",
+        "div#group",
         "div#asked",
+        "div#packets",
+        "div#shares",
+        "section#filling",
         "section#paycode",
         "section#received",
         "section#today",
         "section#order",
         "section#pay",
         "section#topup",
+        "section#transfer",
+        "section#request",
+        "div#requests",
     }
 )
 

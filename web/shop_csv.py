@@ -149,12 +149,12 @@ async def lines(
 ) -> AsyncIterator[str]:
     zone, length = ZoneInfo(seat.zone), wanted.until - wanted.since
     names = await names_of(services, seat)
-    yield BOM + _line([words.gettext(head) for head in HEADS])
+    yield BOM + line([words.gettext(head) for head in HEADS])
     async for sales in services.sales.stream(wanted):
         after = await _after(services, seat, sales)
         followed.rows += len(sales)
         followed.percent = (sales[-1].created_at - wanted.since) * 100 // length
-        yield "".join(_line(_cells(sale, after, names, words, zone)) for sale in sales)
+        yield "".join(line(_cells(sale, after, names, words, zone)) for sale in sales)
     followed.percent, followed.done = 100, True
 
 
@@ -208,7 +208,8 @@ def _when(at: datetime | None, zone: ZoneInfo) -> str:
     return at.astimezone(zone).isoformat(timespec="seconds") if at else ""
 
 
-def _line(cells: list[str]) -> str:
+def line(cells: list[str]) -> str:
+    """With its end."""
     written = io.StringIO()
     csv.writer(written).writerow([cell(text) for text in cells])
     return written.getvalue()
