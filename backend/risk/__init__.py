@@ -6,6 +6,7 @@ from typing import Annotated, Protocol
 import msgspec
 
 from backend.intent import Intent
+from backend.posting import MAX_TRANSFERS
 from backend.risk.refusals import *  # noqa: F403 — the refusals are part of the face
 from backend.risk.shapes import *  # noqa: F403 — so are these
 from backend.risk.shapes import (
@@ -42,6 +43,8 @@ from backend.risk.shapes_shop import (
 )
 from backend.verdict import SignedVerdict
 
+Openers = Annotated[tuple[Opener, ...], msgspec.Meta(min_length=1, max_length=MAX_TRANSFERS)]
+
 
 class Prepare(msgspec.Struct, frozen=True, array_like=True):
     intent: Intent
@@ -70,7 +73,8 @@ class Requirement(msgspec.Struct, frozen=True, array_like=True):
 class Assess(msgspec.Struct, frozen=True, array_like=True):
     """The facts of an intent that is not made yet.
 
-    kind: "pay" (to a shop) or "transfer" (to a person). code: as of an intent; for "shown" the
+    kind: "pay" (to a shop), "transfer" (to a person), "packet" or "delayed" (into a pot: then `to`
+    is its terms' `to`). code: as of an intent; for "shown" the
     answer does not know whether the digits were shown or the code was issued ahead.
     """
 
@@ -80,6 +84,7 @@ class Assess(msgspec.Struct, frozen=True, array_like=True):
     code: str
     device_secret: str
     kind: str = "pay"
+    to: str = ""
 
 
 class Authorize(msgspec.Struct, frozen=True, array_like=True):
@@ -109,7 +114,9 @@ class AuthorizeTopUp(msgspec.Struct, frozen=True, array_like=True):
 class Limit(msgspec.Struct, frozen=True, array_like=True):
     """One limit, as the limits page shows it. Amounts in fen; counts where it counts."""
 
-    name: str  # free_each, free_day, free_count, static_day, synced_day, tier_year, new_device_day
+    # free_each, free_day, free_count, static_day, synced_day, packet_day, tier_year,
+    # new_device_day, opened_count, opened_day, opened_year
+    name: str
     level: str
     period: str  # "each", "day", "year"
     limit: int
@@ -316,23 +323,28 @@ class Risk(Protocol):
         ...
 
     # pots
-    async def judge_openers(
-        self, packet_id: str, openers: tuple[Opener, ...]
-    ) -> tuple[Judged, ...]:
-        """Who may open, before it is decided: freezes (the sender's is "payer_frozen" for all of
-        them), limits, `to`. In the openers' order; at most MAX_TRANSFERS."""
+    async def judge_openers(self, packet_id: str, openers: Openers) -> tuple[Judged, ...]:
+        """In the order asked. Who may open is let pass: `authorize_shares` then takes them without
+        a device and without asking for limits again, also after the packet's time. Codes:
+        payer_frozen (the sender), pot_ended, not_for_opener, share_taken, device_unknown,
+        opener_frozen, open_limit. Refuses: PotUnknown."""
         ...
 
     async def authorize_shares(self, authorize: AuthorizeShares) -> SignedVerdict:
-        """Against the stored funding intent and its terms: in time, within the sum and the number
-        of shares, once per person. The same call again gives the same verdict while it lives; after
-        that a new one, unless it was posted. Refuses: IntentInvalid, IdReused, PayerFrozen,
-        PayeeFrozen, LimitExceeded."""
+        """All or nothing. The same call again gives the same verdict while it lives, then a new
+        one until the posting is seen in the books; a packet's end does not take back what was
+        allowed. Openers who were not let pass are judged here. Refuses: IntentInvalid, PotUnknown,
+        PayerFrozen (the sender), IdReused, IntentUsed (released, or seen in the books), PotEnded,
+        PotExceeded, ShareTaken, NotForOpener, OpenerRefused."""
         ...
 
-    async def authorize_pot_end(self, end: EndPot) -> SignedVerdict:
-        """As `authorize_shares`; what is left goes where the terms say. Refuses: IntentInvalid,
-        IdReused, DeviceUnknown."""
+    async def authorize_pot_end(self, authorize: EndPot) -> SignedVerdict:
+        """Once per pot, of exactly what is left. A packet returns after its time, or when all
+        shares are out and something is left; a delayed transfer arrives after its time, is
+        recalled before it with its owner's device, and returns whoever asks when its payee is
+        frozen, or its owner at its time. The same call again: as `authorize_shares`. Refuses:
+        IntentInvalid, PotUnknown, IdReused, IntentUsed, PotEnded, PotRunning, DeviceUnknown,
+        PayerFrozen and PayeeFrozen (an arrival: return it instead)."""
         ...
 
     async def release(self, intent_id: str) -> None:

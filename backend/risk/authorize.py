@@ -8,7 +8,7 @@ import msgspec
 
 from backend.clock import to_ms
 from backend.db import SEC
-from backend.errors import DomainError
+from backend.errors import DomainError, IdReused
 from backend.intent import Intent, intent_hash
 from backend.risk import (
     Authorize,
@@ -19,6 +19,7 @@ from backend.risk import (
     PasskeyRefused,
     decisions,
     intents,
+    pots,
     reservations,
 )
 from backend.risk.decisions import Decision
@@ -32,6 +33,8 @@ from backend.risk.passkeys import (
     parse_assertion,
     verify_assertion,
 )
+from backend.risk.pot_forms import PACKET, POTS
+from backend.risk.pots import Pot
 from backend.risk.reservations import Reservation
 from backend.risk.rules import Facts, decide, refuse_standing, take
 from backend.verdict import SignedVerdict, Verdict
@@ -44,7 +47,8 @@ select i.content, a.content as allowed, r.release_asked, c.found is not null as 
 from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality
     as q (intent_id, ceremony_id, credential_id, n)
 left join lateral (select content, payer_id from risk.intent
-    where intent_id = q.intent_id and kind in ('pay', 'transfer') limit 1) i on true
+    where intent_id = q.intent_id and kind in ('pay', 'transfer', 'packet', 'delayed')
+    limit 1) i on true
 left join lateral (select content from risk.decision
     where intent_id = q.intent_id and decision = 'allow' and stage = 'authorize' limit 1) a on true
 left join lateral (select coalesce(release_asked_at, released_at) as release_asked
@@ -74,6 +78,7 @@ class _Case(msgspec.Struct):
     decision: Decision | None = None
     reservation: Reservation | None = None
     facts: Facts | None = None
+    pot: Pot | None = None  # that is there already
     refusal: DomainError | None = None
 
 
@@ -85,6 +90,7 @@ async def authorize(parts: Parts, asked: Sequence[Authorize]) -> list[SignedVerd
         await by_key()
         await reservations.lock([each.intent_id for each in asked])
         await _load(cases, now)
+        await _load_pots(cases, now)
         await _settle(parts, cases, now)
         await _store(cases, now)
     signed = iter(parts.signatures.sign([c.verdict for c in cases if c.verdict], to_ms(now)))
@@ -114,6 +120,19 @@ async def _load(cases: list[_Case], now: datetime) -> None:
         _fill(case, row, now)
 
 
+async def _load_pots(cases: list[_Case], now: datetime) -> None:
+    """Those that these payments fill: locked. Of two in one batch the second is refused."""
+    filling = [(c, c.intent) for c in cases if c.intent and c.intent.kind in POTS]
+    if not filling:
+        return
+    known = await pots.lock([intent.payee_id for _, intent in filling], now)
+    first: dict[str, str] = {}
+    for case, intent in filling:
+        case.pot = known.get(intent.payee_id)
+        if first.setdefault(intent.payee_id, intent.intent_id) != intent.intent_id:
+            case.refusal = case.refusal or IdReused()
+
+
 def _fill(case: _Case, row: asyncpg.Record, now: datetime) -> None:
     if row["content"] is None:
         case.refusal = IntentInvalid()
@@ -136,8 +155,14 @@ def _fill(case: _Case, row: asyncpg.Record, now: datetime) -> None:
             case.verdict, case.refusal = verdict, None
         else:
             case.refusal = IntentUsed()
-    elif case.refusal is None and case.intent.expires_at_ms <= to_ms(now):
+    elif case.refusal is None and _ends_at_ms(case.intent) <= to_ms(now):
         case.refusal = IntentExpired()
+
+
+def _ends_at_ms(intent: Intent) -> int:
+    """What is put aside until a time is put aside before it."""
+    until_ms = intent.terms.until_ms if intent.terms else intent.expires_at_ms
+    return min(intent.expires_at_ms, until_ms)
 
 
 async def _settle(parts: Parts, cases: list[_Case], now: datetime) -> None:
@@ -167,15 +192,17 @@ def _stands(case: _Case, facts: Facts, now: datetime) -> None:
 def _asked(asked: Authorize, intent: Intent) -> Asked:
     return Asked(
         intent.payer_id,
-        intent.payee_id,
+        intents.judged_payee(intent),
         intent.amount_fen,
         intent.code,
         asked.device_secret,
         intent.intent_id,
+        intent.kind == PACKET,
     )
 
 
 def _decide(parts: Parts, case: _Case, intent: Intent, facts: Facts, now: datetime) -> None:
+    pots.refuse_second(case.pot, intent)
     synced: bool | None = None
     if case.assertion is not None:
         if not case.ceremony_open:
@@ -196,7 +223,9 @@ async def _store(cases: list[_Case], now: datetime) -> None:
     for case in cases:
         if case.refusal is not None and case.intent is not None:
             case.decision = _decision(case, case.intent, now)
-    await reservations.take([c.reservation for c in cases if c.reservation], now)
+    taken = [c.reservation for c in cases if c.reservation]
+    await pots.fill([r.intent for r in taken if r.intent.kind in POTS])
+    await reservations.take(taken, now)
     await reservations.keep(
         {
             c.intent.payer_id: c.facts.spending

@@ -31,7 +31,7 @@ select d.device_id, d.trusted_at, p.frozen_at, p.thaws_at,
     array(select c.credential_id from risk.credential c where c.person_id = q.payer_id
         and c.removed_at is null and c.backup_eligible order by c.created_at) as synced_keys,
     s.day, s.free_fen, s.free_count, s.synced_fen, s.static_fen, s.new_device_fen,
-    s.year, s.year_fen
+    s.year, s.year_fen, s.packet_fen
 from unnest($1::text[], $2::text[], $3::bytea[], $5::text[]) with ordinality
     as q (payer_id, payee_id, secret_hash, shown_id, n)
 left join lateral (select device_id, shop_id, amount_fen, ahead, revealed from risk.pay_code
@@ -61,6 +61,7 @@ class Asked(msgspec.Struct, frozen=True):
     code: str
     device_secret: str  # "" for a payment code: the device that showed it
     intent_id: str = ""  # "" while there is none
+    packet: bool = False
 
 
 async def gather(asked: Sequence[Asked], now: datetime) -> list[Facts]:
@@ -97,13 +98,19 @@ def _redemption(asked: Asked, row: asyncpg.Record) -> Redemption | None:
 def _facts(asked: Asked, row: asyncpg.Record, spendings: dict[str, Spending]) -> Facts:
     redemption = _redemption(asked, row)
     if row["device_id"] is None:
-        return Facts(amount_fen=asked.amount_fen, code=asked.code, redemption=redemption)
+        return Facts(
+            amount_fen=asked.amount_fen,
+            code=asked.code,
+            packet=asked.packet,
+            redemption=redemption,
+        )
     if asked.payer_id not in spendings:
         names = Spending.__struct_fields__
         spendings[asked.payer_id] = Spending(**{name: row[name] for name in names})
     return Facts(
         amount_fen=asked.amount_fen,
         code=asked.code,
+        packet=asked.packet,
         device_id=row["device_id"],
         trusted_at=row["trusted_at"],
         frozen_at=row["frozen_at"],

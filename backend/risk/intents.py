@@ -12,11 +12,14 @@ from backend.db import SEC
 from backend.intent import Intent
 from backend.money import CURRENCY, MAX_AMOUNT_FEN
 from backend.posting import Posting, Transfer
+from backend.risk import pot_forms
+from backend.risk.pot_forms import POTS
 from backend.risk.refusals import IntentExpired, IntentInvalid
+from backend.risk.shapes_pot import Opener
 
 PAY, TRANSFER, TOP_UP = "pay", "transfer", "topup"
 REFUND, PAYOUT, PAYOUT_RETURN = "refund", "payout", "payout_return"
-PAYEES = {PAY: "mch", TRANSFER: "usr"}  # whom a person may pay
+PAYEES = {PAY: "mch", TRANSFER: "usr", **POTS}  # whom, or what, a person may pay
 CODES = frozenset({"dynamic", "static", "shown", "none"})
 FEE_ACCOUNT = "fee:income"
 TRANSIT_ACCOUNT = "bank:transit"
@@ -48,6 +51,7 @@ def check_payment(intent: Intent, now: datetime) -> None:
     sound = (
         ids.is_id(intent.payee_id, PAYEES.get(intent.kind, "-"))
         and (intent.kind == PAY or not (intent.fee_fen or intent.code == "shown"))
+        and (intent.kind not in POTS or _pot_fits(intent, now))
         and ids.is_id(intent.payer_id, "usr")
         and intent.source == f"person:{intent.payer_id}"
         and payee != intent.source
@@ -58,6 +62,17 @@ def check_payment(intent: Intent, now: datetime) -> None:
         raise IntentInvalid()
     if intent.expires_at_ms <= to_ms(now):
         raise IntentExpired()
+
+
+def check_share(intent: Intent, openers: Sequence[Opener]) -> None:
+    """A transfer out of the packet for each opener. It has no end of its own: the packet's is
+    enough, and what was decided before it may be posted after. Refuses: IntentInvalid."""
+    _check_out_of_pot(intent, pot_forms.share_transfers(intent, openers))
+
+
+def check_pot_end(intent: Intent) -> None:
+    """One transfer of what is left. Refuses: IntentInvalid."""
+    _check_out_of_pot(intent, pot_forms.end_transfers(intent))
 
 
 def check_top_up(intent: Intent) -> None:
@@ -152,6 +167,26 @@ async def store(intents: Sequence[Intent], now: datetime) -> None:
     )
 
 
+def judged_payee(intent: Intent) -> str:
+    """Whom the payer means: of a pot the one person it is for, "" where there is none."""
+    return pot_forms.person_of(intent.terms) if intent.kind in POTS else intent.payee_id
+
+
+def _pot_fits(intent: Intent, now: datetime) -> bool:
+    return intent.code == "none" and pot_forms.terms_fit(intent, now)
+
+
+def _check_out_of_pot(intent: Intent, transfers: tuple[Transfer, ...]) -> None:
+    sound = (
+        intent.source == pot_forms.account_of(intent.payer_id)
+        and intent.code == "none"
+        and not intent.fee_fen
+        and _fits(intent, transfers)
+    )
+    if not sound:
+        raise IntentInvalid()
+
+
 def _fits(intent: Intent, transfers: tuple[Transfer, ...]) -> bool:
     posting = Posting(intent.intent_id, intent.kind, transfers, intent.posting.event_at_ms)
     return (
@@ -161,8 +196,11 @@ def _fits(intent: Intent, transfers: tuple[Transfer, ...]) -> bool:
         and 0 < intent.amount_fen <= MAX_AMOUNT_FEN
         and 0 <= intent.fee_fen <= intent.amount_fen
         and len(intent.nonce) == NONCE_BYTES
+        and (intent.kind in POTS or intent.terms is None)
     )
 
 
 def _account(payee_id: str) -> str:
+    if pot_forms.is_pot(payee_id):
+        return pot_forms.account_of(payee_id)
     return f"{'shop' if ids.is_id(payee_id, 'mch') else 'person'}:{payee_id}"

@@ -20,6 +20,7 @@ async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[L
         Limit("free_count", "C", "day", rules.FREE_DAY_COUNT, used.free_count, counts=True),
         Limit("static_day", "D", "day", rules.STATIC_DAY_FEN, used.static_fen, counts=False),
         Limit("synced_day", "B", "day", rules.SYNCED_DAY_FEN, used.synced_fen, counts=False),
+        Limit("packet_day", "", "day", rules.PACKET_DAY_FEN, used.packet_fen, counts=False),
         Limit("tier_year", "A", "year", rules.TIER_YEAR_FEN, used.year_fen, counts=False),
     )
     if facts.trusted_at <= now:

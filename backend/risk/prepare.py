@@ -24,6 +24,7 @@ from backend.risk.decisions import Decision
 from backend.risk.facts import Asked, gather
 from backend.risk.lookups import by_key
 from backend.risk.parts import Parts
+from backend.risk.pot_forms import PACKET, POTS
 from backend.risk.rules import Facts, Need, need
 
 
@@ -39,10 +40,21 @@ async def assess(parts: Parts, asked: Assess) -> Requirement:
         raise BadRequest()
     now = parts.clock.now()
     wanted = Asked(
-        asked.payer_id, asked.payee_id, asked.amount_fen, asked.code, asked.device_secret
+        asked.payer_id,
+        _judged(asked),
+        asked.amount_fen,
+        asked.code,
+        asked.device_secret,
+        packet=asked.kind == PACKET,
     )
     [facts] = await gather([wanted], now)
-    return _requirement(facts, need(facts, now), None)
+    return _requirement(wanted, facts, need(facts, now), None)
+
+
+def _judged(asked: Assess) -> str:
+    if asked.kind not in POTS:
+        return asked.payee_id
+    return asked.to if ids.is_id(asked.to, "usr") else ""
 
 
 async def prepare(parts: Parts, asked: Sequence[Prepare]) -> list[Requirement | DomainError]:
@@ -78,7 +90,7 @@ async def _decide(
                 ceremony = _ceremony(parts, each, answer, now)
                 if ceremony is not None:
                     openings.append((each, ceremony))
-                answer = _requirement(known, answer, ceremony)
+                answer = _requirement(_asked(each), known, answer, ceremony)
             elif isinstance(answer, DomainError):
                 refused.append(_refusal(each, answer, known, now))
             # What does not fit its payment code takes the id from nobody.
@@ -109,7 +121,15 @@ def _answer(
 
 def _asked(each: Prepare) -> Asked:
     i = each.intent
-    return Asked(i.payer_id, i.payee_id, i.amount_fen, i.code, each.device_secret, i.intent_id)
+    return Asked(
+        i.payer_id,
+        intents.judged_payee(i),
+        i.amount_fen,
+        i.code,
+        each.device_secret,
+        i.intent_id,
+        i.kind == PACKET,
+    )
 
 
 async def _stored(intent_ids: list[str]) -> dict[str, _Stored]:
@@ -123,11 +143,13 @@ async def _stored(intent_ids: list[str]) -> dict[str, _Stored]:
     return {row["intent_id"]: _Stored(row["content"], row["level"]) for row in rows}
 
 
-def _requirement(facts: Facts, needed: Need, ceremony: Ceremony | None) -> Requirement:
+def _requirement(
+    asked: Asked, facts: Facts, needed: Need, ceremony: Ceremony | None
+) -> Requirement:
     return Requirement(
         needed.takes,
         needed.level,
-        not facts.known_payee,
+        asked.payee_id != "" and not facts.known_payee,
         needed.reasons,
         needed.wait_until,
         ceremony,

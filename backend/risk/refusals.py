@@ -131,5 +131,41 @@ class RefundTooLate(DomainError, code="refund_too_late"):
     """More than a year after the payment."""
 
 
+class PotUnknown(DomainError, code="pot_unknown"):
+    """No such pot: nobody put money into it, or it was given back."""
+
+
+class PotEnded(DomainError, code="pot_ended"):
+    """Its time is over, or what was left of it has gone to where its terms say."""
+
+
+class PotRunning(DomainError, code="pot_running"):
+    """Too early: the pot has not ended."""
+
+
+class PotExceeded(DomainError, code="pot_exceeded"):
+    """More than is left in the pot, or more shares than were promised; params: left_fen, left."""
+
+
+class ShareTaken(DomainError, code="share_taken"):
+    """The person has a share of this packet; params: person_id."""
+
+
+class NotForOpener(DomainError, code="not_for_opener"):
+    """The packet is for one person, and this is another; params: person_id."""
+
+
+class OpenerFrozen(DomainError, code="opener_frozen"):
+    """The account of whoever opens is frozen."""
+
+
+class OpenLimit(DomainError, code="open_limit"):
+    """The person, or the device, has opened as much as one may on a day."""
+
+
+class OpenerRefused(DomainError, code="opener_refused"):
+    """One of those who open may not; params: person_id, why (a refusal's code)."""
+
+
 class PayoutCardUnknown(DomainError, code="payout_card_unknown"):
     """The shop's owner has not set that card with a passkey."""

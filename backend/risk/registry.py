@@ -35,6 +35,7 @@ async def add_person(person_id: str, phone: str, handle: bytes, now: datetime) -
     await SEC.query(
         "insert into risk.spending values ($1, '-infinity', 0, 0, 0, 0, 0, 0, 0)", person_id
     )
+    await SEC.query("insert into risk.opener (person_id) values ($1)", person_id)
 
 
 async def add_device(person_id: str, label: str, now: datetime, trusted_at: datetime) -> NewDevice:

@@ -7,10 +7,12 @@ import msgspec
 
 from backend.db import SEC
 from backend.intent import Intent
+from backend.risk import pot_releases
 from backend.risk.rules import (
     FREE_DAY_COUNT,
     FREE_DAY_FEN,
     NEW_DEVICE_DAY_FEN,
+    PACKET_DAY_FEN,
     STATIC_DAY_FEN,
     SYNCED_DAY_FEN,
     TIER_YEAR_FEN,
@@ -33,6 +35,7 @@ update risk.spending s set
     {_bounded("synced_fen", SYNCED_DAY_FEN, "r.amount_fen * r.synced::int")},
     {_bounded("static_fen", STATIC_DAY_FEN, "r.amount_fen * r.static::int")},
     {_bounded("new_device_fen", NEW_DEVICE_DAY_FEN, "r.amount_fen * r.new_device::int")},
+    {_bounded("packet_fen", PACKET_DAY_FEN, "r.amount_fen * r.packet::int")},
     {_bounded("year_fen", TIER_YEAR_FEN, "r.amount_fen", "s.year = extract(year from r.day)::int")}
 from r where s.person_id = r.person_id
 """  # noqa: S608 — our own names and limits
@@ -66,14 +69,17 @@ async def take(reservations: Sequence[Reservation], now: datetime) -> None:
         [r.charge.synced for r in reservations],
         [r.charge.static for r in reservations],
         [r.charge.new_device for r in reservations],
+        [r.charge.packet for r in reservations],
     ]
     await SEC.query(
         "with taken as (insert into risk.reservation (intent_id, person_id, payee_id, amount_fen, "
-        "free, synced, static, new_device, day) select u.*, $9 from unnest($1::text[], $2::text[], "
-        "$3::text[], $4::bigint[], $5::boolean[], $6::boolean[], $7::boolean[], $8::boolean[]) u "
-        "returning intent_id, person_id, payee_id) "
+        "free, synced, static, new_device, packet, day) select u.*, $10 from unnest($1::text[], "
+        "$2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::boolean[], $7::boolean[], "
+        "$8::boolean[], $9::boolean[]) u returning intent_id, person_id, payee_id) "
+        # A pot is nobody: who gets money out of it is known once it has arrived.
         "insert into risk.known_payee (person_id, payee_id, intent_id) "
         "select distinct on (person_id, payee_id) person_id, payee_id, intent_id from taken "
+        "where left(payee_id, 3) in ('mch', 'usr') "
         "on conflict (person_id, payee_id) do nothing",
         *columns,
         day_of(now),
@@ -88,10 +94,10 @@ async def keep(spendings: Mapping[str, Spending]) -> None:
     await SEC.query(
         "update risk.spending s set day = u.day, free_fen = u.free_fen, free_count = u.free_count, "
         "synced_fen = u.synced_fen, static_fen = u.static_fen, new_device_fen = u.new_device_fen, "
-        "year = u.year, year_fen = u.year_fen from unnest($1::text[], $2::date[], $3::bigint[], "
-        "$4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::int[], $9::bigint[]) as u "
-        "(person_id, day, free_fen, free_count, synced_fen, static_fen, new_device_fen, year, "
-        "year_fen) where s.person_id = u.person_id",
+        "year = u.year, year_fen = u.year_fen, packet_fen = u.packet_fen from unnest($1::text[], "
+        "$2::date[], $3::bigint[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[], $8::int[], "
+        "$9::bigint[], $10::bigint[]) as u (person_id, day, free_fen, free_count, synced_fen, "
+        "static_fen, new_device_fen, year, year_fen, packet_fen) where s.person_id = u.person_id",
         list(spendings),
         *([getattr(s, name) for s in kept] for name in Spending.__struct_fields__),
     )
@@ -138,6 +144,7 @@ async def release(intent_id: str, now: datetime) -> None:
     """
     async with SEC.transaction():
         await lock([intent_id])
+        await pot_releases.lock_of(intent_id)
         rows = await SEC.query(
             "update risk.reservation r set release_asked_at = $2 where intent_id = $1 "
             "and released_at is null and release_asked_at is null and not exists ("
@@ -152,23 +159,27 @@ async def release(intent_id: str, now: datetime) -> None:
 
 
 async def give_back(intent_id: str, now: datetime) -> None:
-    """Once. A later day's counters are left alone. The payer's counters are locked."""
-    await SEC.query(
+    """Once. A later day's counters are left alone. The payer's counters, or the pot, are locked."""
+    rows = await SEC.query(
         "with r as (update risk.reservation set released_at = $3 where intent_id = $1 "  # noqa: S608
         "and released_at is null returning *), "
-        "forgotten as (delete from risk.known_payee where intent_id in (select intent_id from r)) "
-        f"{_COUNT}",
+        "forgotten as (delete from risk.known_payee where intent_id in (select intent_id from r)), "
+        f"counted as ({_COUNT}) select intent_id from r",
         intent_id,
         -1,
         now,
     )
+    if rows:
+        await pot_releases.give_back(intent_id)
 
 
 async def take_again(intent_id: str) -> None:
     """What was given back counts after all, as far as the limits can still show it."""
-    await SEC.query(
+    rows = await SEC.query(
         "with r as (update risk.reservation set released_at = null where intent_id = $1 "  # noqa: S608
-        f"and released_at is not null returning *) {_COUNT}",
+        f"and released_at is not null returning *), counted as ({_COUNT}) select day from r",
         intent_id,
         1,
     )
+    if rows:
+        await pot_releases.take_again(intent_id, rows[0]["day"])

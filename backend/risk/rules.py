@@ -17,7 +17,7 @@ from backend.risk.refusals import (
     PayerFrozen,
 )
 
-RULE_VERSION = 2  # 2: a passkey lifts the limit of static codes; payment codes
+RULE_VERSION = 3  # 2: a passkey lifts the limit of static codes; payment codes. 3: pots
 
 FREE_EACH_FEN = 500_00  # level C: without passkey on a bound device
 FREE_DAY_FEN = 1_000_00
@@ -25,6 +25,7 @@ FREE_DAY_COUNT = 10
 SYNCED_DAY_FEN = 5_000_00  # level B: synced passkey
 STATIC_DAY_FEN = 500_00  # level D: static code without passkey
 NEW_DEVICE_DAY_FEN = 1_000_00
+PACKET_DAY_FEN = 5_000_00  # put into red packets
 TIER_YEAR_FEN = 100_000_00  # tier II: phone and card proven; all payments of a year together
 
 NEW_DEVICE_COOL_DOWN = timedelta(hours=12)
@@ -49,12 +50,13 @@ class Spending(msgspec.Struct):
     new_device_fen: int
     year: int
     year_fen: int
+    packet_fen: int
 
     def roll(self, today: date) -> None:
         if self.day != today:
             self.day = today
             self.free_fen = self.free_count = self.synced_fen = 0
-            self.static_fen = self.new_device_fen = 0
+            self.static_fen = self.new_device_fen = self.packet_fen = 0
         if self.year != today.year:
             self.year, self.year_fen = today.year, 0
 
@@ -72,6 +74,7 @@ class Facts(msgspec.Struct, kw_only=True):
 
     amount_fen: int
     code: str
+    packet: bool = False  # it funds a red packet
     device_id: str = ""
     trusted_at: datetime = datetime.min.replace(tzinfo=UTC)
     frozen_at: datetime | None = None
@@ -83,7 +86,7 @@ class Facts(msgspec.Struct, kw_only=True):
     synced_keys: tuple[bytes, ...] = ()
     redemption: Redemption | None = None  # for code "shown"
     spending: Spending = msgspec.field(
-        default_factory=lambda: Spending(date.min, 0, 0, 0, 0, 0, 1, 0)
+        default_factory=lambda: Spending(date.min, 0, 0, 0, 0, 0, 1, 0, 0)
     )
 
     @property
@@ -107,6 +110,7 @@ class Charge(msgspec.Struct, frozen=True):
     synced: bool
     static: bool
     new_device: bool
+    packet: bool = False
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -164,6 +168,7 @@ def decide(facts: Facts, synced: bool | None, now: datetime) -> Charge:
         synced=bool(synced),
         static=facts.static and synced is None,
         new_device=new,
+        packet=facts.packet,
     )
 
 
@@ -175,6 +180,7 @@ def take(spending: Spending, charge: Charge, amount_fen: int) -> None:
     spending.synced_fen += amount_fen * charge.synced
     spending.static_fen += amount_fen * charge.static
     spending.new_device_fen += amount_fen * charge.new_device
+    spending.packet_fen += amount_fen * charge.packet
 
 
 def refuse_standing(facts: Facts, now: datetime | None) -> None:
@@ -215,6 +221,7 @@ def _refuse_over(facts: Facts, synced: bool, new_device: bool = False) -> None:
     for applies, name, limit, so_far in (
         (new_device, "new_device_day", NEW_DEVICE_DAY_FEN, used.new_device_fen),
         (synced, "synced_day", SYNCED_DAY_FEN, used.synced_fen),
+        (facts.packet, "packet_day", PACKET_DAY_FEN, used.packet_fen),
         (True, "tier_year", TIER_YEAR_FEN, used.year_fen),
     ):
         if applies and so_far + facts.amount_fen > limit:

@@ -11,6 +11,7 @@ from backend.risk import (
     Assess,
     Authorize,
     AuthorizeRefund,
+    AuthorizeShares,
     AuthorizeTopUp,
     BeginRegistration,
     Ceremony,
@@ -18,6 +19,7 @@ from backend.risk import (
     CheckCode,
     Device,
     DeviceGrant,
+    EndPot,
     Enrolled,
     EnrolmentStarted,
     FinishRegistration,
@@ -27,7 +29,9 @@ from backend.risk import (
     Invitation,
     InviteMember,
     IssueCodes,
+    Judged,
     Limit,
+    Opener,
     PayCode,
     PhoneProven,
     Prepare,
@@ -50,9 +54,11 @@ from backend.risk import (
     limits,
     pay_codes,
     payouts,
+    pot_ends,
     refunds,
     registration,
     reservations,
+    shares,
     shops,
     sign_in,
     status,
@@ -65,6 +71,7 @@ from backend.risk.demo_history import Told
 from backend.risk.parts import Parts
 from backend.risk.passkeys import RelyingParty
 from backend.risk.prepare import assess, prepare
+from backend.risk.shares import Judge
 from backend.risk.signing import Signatures
 from backend.risk.sms import HttpSms, SmsGateway
 from backend.settings import Settings
@@ -81,6 +88,12 @@ class Service:
         self._parts = parts
         self._prepare = Batch[Prepare, Requirement](
             lambda asked: prepare(parts, asked), lambda p: p.intent.intent_id
+        )
+        self._judge = Batch[Judge, tuple[Judged, ...]](
+            lambda asked: shares.judge(parts, asked), lambda j: j.pot_id
+        )
+        self._shares = Batch[AuthorizeShares, SignedVerdict](
+            lambda asked: shares.authorize(parts, asked), lambda a: a.intent.intent_id
         )
         self._authorize = Batch[Authorize, SignedVerdict](
             lambda asked: authorize(parts, asked), lambda a: a.intent_id
@@ -190,6 +203,17 @@ class Service:
 
     async def authorize_payout_return(self, authorize_: AuthorizeTopUp) -> SignedVerdict:
         return await payouts.authorize_return(self._parts, authorize_)
+
+    async def judge_openers(
+        self, packet_id: str, openers: tuple[Opener, ...]
+    ) -> tuple[Judged, ...]:
+        return await self._judge(Judge(packet_id, openers))
+
+    async def authorize_shares(self, authorize_: AuthorizeShares) -> SignedVerdict:
+        return await self._shares(authorize_)
+
+    async def authorize_pot_end(self, authorize_: EndPot) -> SignedVerdict:
+        return await pot_ends.authorize(self._parts, authorize_)
 
     async def release(self, intent_id: str) -> None:
         await reservations.release(intent_id, self._parts.clock.now())

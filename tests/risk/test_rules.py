@@ -27,7 +27,7 @@ BOUND, SYNCED = (b"bound",), (b"synced",)
 
 
 def spending(**used: int) -> Spending:
-    return msgspec.structs.replace(Spending(TODAY, 0, 0, 0, 0, 0, 2026, 0), **used)
+    return msgspec.structs.replace(Spending(TODAY, 0, 0, 0, 0, 0, 2026, 0, 0), **used)
 
 
 def facts(**known: Any) -> Facts:

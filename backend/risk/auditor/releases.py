@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from backend import ids
 from backend.db import SEC
-from backend.risk import reservations
+from backend.risk import pot_releases, reservations
 from backend.risk.auditor.alarms import raise_alarm
 from backend.risk.auditor.findings import Finding
+from backend.risk.pot_forms import account_of, is_pot
 from backend.verdict import VERDICT_LIFE_MS
 
 UNUSED_AFTER = timedelta(milliseconds=VERDICT_LIFE_MS, seconds=30)  # and a slow commit
@@ -32,6 +33,7 @@ async def settle_releases(now: datetime) -> None:
         intent_id, journal_seq = row["intent_id"], row["journal_seq"]
         async with SEC.transaction():
             await reservations.lock([intent_id])
+            await pot_releases.lock_of(intent_id)
             if journal_seq:
                 await reservations.take_again(intent_id)
                 detail = f"posting {journal_seq} of {intent_id}"
@@ -47,7 +49,9 @@ async def settle_releases(now: datetime) -> None:
 
 
 def _account(payer_id: str) -> str:
-    """Of a person, or of the shop whose refund or payout it was."""
+    """Of a person, of the shop whose refund or payout it was, or of the pot that it came out of."""
+    if is_pot(payer_id):
+        return account_of(payer_id)
     return f"{'shop' if ids.is_id(payer_id, 'mch') else 'person'}:{payer_id}"
 
 

@@ -1,0 +1,238 @@
+"""Who may open packets: a live device, no freeze, the right person, within what one opens a day."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import asyncpg
+import msgspec
+
+from backend.db import SEC
+from backend.risk.pots import Pot
+from backend.risk.rules import day_of
+from backend.risk.secret import hash_of
+from backend.risk.shapes_pot import Opener
+
+OPENED_DAY = 200  # shares per person
+OPENED_DAY_FEN = 5_000_00
+OPENED_YEAR_FEN = 100_000_00  # tier II: what is opened counts as well
+TRIES_DAY = 1_000  # packets that a person is let pass to; most of them are empty by then
+DEVICE_OPENED_DAY = 150
+NEW_DEVICE_OPENED_DAY = 20  # while it cools down
+NEW_ACCOUNT = timedelta(hours=1)
+NEW_ACCOUNT_OPENED_DAY = 20
+NEW_ACCOUNT_OPENED_DAY_FEN = 500_00
+
+# Each fact is one look-up by key, as in `facts`.
+_SQL = """
+select d.device_id, d.trusted_at, d.opened_day as device_day, d.opened as device_shares,
+    p.created_at, g.passed_at, g.intent_id is not null as taken, g.device_id as passed_device_id,
+    (p.frozen_at is not null and (p.thaws_at is null or p.thaws_at > $4))
+        or (select true from risk.frozen_account f
+            where f.account_id = 'person:' || q.person_id) is not null as frozen,
+    o.day, o.tries, o.shares, o.fen, o.year, o.year_fen
+from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality
+    as q (pot_id, person_id, secret_hash, n)
+left join lateral (select * from risk.device where secret_hash = q.secret_hash
+    and person_id = q.person_id and removed_at is null limit 1) d on true
+left join lateral (select created_at, frozen_at, thaws_at from risk.person
+    where person_id = q.person_id limit 1) p on true
+left join lateral (select * from risk.opener where person_id = q.person_id limit 1) o on true
+left join lateral (select passed_at, intent_id, device_id from risk.opening
+    where pot_id = q.pot_id and person_id = q.person_id limit 1) g on true
+order by q.n
+"""
+
+
+class Opened(msgspec.Struct):
+    """What a person has opened; older days and years count as nothing."""
+
+    day: date
+    tries: int
+    shares: int
+    fen: int
+    year: int
+    year_fen: int
+
+    def roll(self, today: date) -> None:
+        if self.day != today:
+            self.day, self.tries, self.shares, self.fen = today, 0, 0, 0
+        if self.year != today.year:
+            self.year, self.year_fen = today.year, 0
+
+
+class DeviceOpened(msgspec.Struct):
+    day: date
+    shares: int
+
+    def roll(self, today: date) -> None:
+        if self.day != today:
+            self.day, self.shares = today, 0
+
+
+class Guest(msgspec.Struct):
+    """Somebody at a pot. secret_given: False for whoever was let pass before, and has no device at
+    hand. passed_at: when they were let pass first; taken: they have their share."""
+
+    pot_id: str
+    person_id: str
+    secret_given: bool
+    device_id: str = ""
+    trusted_at: datetime = datetime.min.replace(tzinfo=UTC)
+    created_at: datetime = datetime.min.replace(tzinfo=UTC)
+    frozen: bool = False
+    passed_at: datetime | None = None
+    taken: bool = False
+    opened: Opened | None = None
+    device: DeviceOpened | None = None
+
+
+def refusal(guest: Guest, pot: Pot, now: datetime) -> str:
+    """A refusal's code, or "". Whoever was let pass is asked for no limits again."""
+    if pot.to_id.startswith("usr_") and pot.to_id != guest.person_id:
+        return "not_for_opener"
+    if guest.taken:
+        return "share_taken"
+    if guest.passed_at is not None and not guest.secret_given:
+        return ""
+    if not guest.secret_given or guest.device is None:
+        return "device_unknown"
+    if guest.frozen:
+        return "opener_frozen"
+    return "" if guest.passed_at is not None or not _over(guest, now) else "open_limit"
+
+
+def _over(guest: Guest, now: datetime) -> bool:
+    opened, device = guest.opened, guest.device
+    assert opened is not None, "every person has a row"
+    assert device is not None, "a live device"
+    new = now - guest.created_at < NEW_ACCOUNT
+    shares = NEW_ACCOUNT_OPENED_DAY if new else OPENED_DAY
+    fen = NEW_ACCOUNT_OPENED_DAY_FEN if new else OPENED_DAY_FEN
+    of_device = NEW_DEVICE_OPENED_DAY if guest.trusted_at > now else DEVICE_OPENED_DAY
+    return (
+        opened.shares >= shares
+        or opened.fen >= fen
+        or opened.tries >= TRIES_DAY
+        or opened.year_fen >= OPENED_YEAR_FEN
+        or device.shares >= of_device
+    )
+
+
+async def gather(asked: Sequence[tuple[str, Opener]], now: datetime) -> list[Guest]:
+    """In the order asked: pot id and opener. Their counters are locked, in the order of ids; who
+    is there twice is one guest, and who opens two packets at once has one count."""
+    people = [opener.person_id for _, opener in asked]
+    await SEC.query(
+        "select 1 from risk.opener where person_id = any($1) order by person_id for no key update",
+        people,
+    )
+    rows = await SEC.query(
+        _SQL,
+        [pot_id for pot_id, _ in asked],
+        people,
+        [hash_of(o.device_secret) if o.device_secret else None for _, o in asked],
+        now,
+    )
+    counts: dict[str, Opened] = {}
+    devices: dict[str, DeviceOpened] = {}
+    guests: dict[tuple[str, str], Guest] = {}
+    for (pot_id, opener), row in zip(asked, rows, strict=True):
+        guest = _guest(pot_id, opener, row)
+        if row["day"] is not None:
+            made = Opened(**{name: row[name] for name in Opened.__struct_fields__})
+            guest.opened = counts.setdefault(guest.person_id, made)
+            guest.opened.roll(day_of(now))
+        if row["device_id"] is not None:
+            found = DeviceOpened(row["device_day"], row["device_shares"])
+            guest.device = devices.setdefault(guest.device_id, found)
+            guest.device.roll(day_of(now))
+        guests.setdefault((pot_id, opener.person_id), guest)
+    return [guests[pot_id, opener.person_id] for pot_id, opener in asked]
+
+
+def _guest(pot_id: str, opener: Opener, row: asyncpg.Record) -> Guest:
+    guest = Guest(
+        pot_id,
+        opener.person_id,
+        bool(opener.device_secret),
+        device_id=row["passed_device_id"] or "",
+        passed_at=row["passed_at"],
+        taken=row["taken"],
+    )
+    if row["device_id"] is not None:
+        guest.device_id, guest.trusted_at = row["device_id"], row["trusted_at"]
+        guest.created_at, guest.frozen = row["created_at"], row["frozen"]
+    return guest
+
+
+async def let_pass(guests: Sequence[Guest], now: datetime) -> None:
+    """Those that `refusal` has nothing against, and who were not let pass before."""
+    if not guests:
+        return
+    await SEC.query(
+        "with passed as (insert into risk.opening (pot_id, person_id, device_id, passed_at) "
+        "select u.*, $4 from unnest($1::text[], $2::text[], $3::text[]) u returning person_id) "
+        "update risk.opener o set day = $5, year = $6, "
+        "tries = case when o.day = $5 then o.tries else 0 end + n.tries, "
+        "shares = case when o.day = $5 then o.shares else 0 end, "
+        "fen = case when o.day = $5 then o.fen else 0 end, "
+        "year_fen = case when o.year = $6 then o.year_fen else 0 end "
+        "from (select person_id, count(*) as tries from passed group by person_id) n "
+        "where o.person_id = n.person_id",
+        [guest.pot_id for guest in guests],
+        [guest.person_id for guest in guests],
+        [guest.device_id for guest in guests],
+        now,
+        day_of(now),
+        day_of(now).year,
+    )
+
+
+class Given(msgspec.Struct, frozen=True):
+    """A share that was allowed."""
+
+    guest: Guest
+    intent_id: str
+    amount_fen: int
+
+
+async def give(shares: Sequence[Given], now: datetime) -> None:
+    """Each has its opening, by `let_pass`; the counters are those of `gather`, moved on."""
+    if not shares:
+        return
+    await SEC.query(_GIVE, *_columns(shares), day_of(now), day_of(now).year)
+
+
+def _columns(
+    shares: Sequence[Given],
+) -> tuple[list[str], list[str], list[str], list[str], list[int]]:
+    return (
+        [s.guest.pot_id for s in shares],
+        [s.guest.person_id for s in shares],
+        [s.guest.device_id for s in shares],
+        [s.intent_id for s in shares],
+        [s.amount_fen for s in shares],
+    )
+
+
+_GIVE = """
+with given as (
+    update risk.opening g set intent_id = u.intent_id, amount_fen = u.amount_fen, day = $6,
+        device_id = u.device_id
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+        as u (pot_id, person_id, device_id, intent_id, amount_fen)
+    where g.pot_id = u.pot_id and g.person_id = u.person_id
+    returning g.person_id, g.device_id, g.amount_fen),
+of_device as (
+    update risk.device d set opened_day = $6,
+        opened = case when d.opened_day = $6 then d.opened else 0 end + n.shares
+    from (select device_id, count(*) as shares from given group by device_id) n
+    where d.device_id = n.device_id)
+update risk.opener o set day = $6, year = $7,
+    tries = case when o.day = $6 then o.tries else 0 end,
+    shares = case when o.day = $6 then o.shares else 0 end + n.shares,
+    fen = case when o.day = $6 then o.fen else 0 end + n.fen,
+    year_fen = case when o.year = $7 then o.year_fen else 0 end + n.fen
+from (select person_id, count(*) as shares, sum(amount_fen) as fen from given group by person_id) n
+where o.person_id = n.person_id
+"""
