@@ -18,6 +18,7 @@ from backend.payments import Note
 from backend.services import Services
 from backend.settings import Settings
 from web.amounts import read_amount
+from web.camera import permit_camera
 from web.forms import Form
 from web.http import WebRequest, redirect
 from web.i18n import msg
@@ -170,6 +171,7 @@ async def _till(  # noqa: PLR0913 — one drawing for every way to get here
     status_code: int = 200,
     refusal: DomainError | None = None,
 ) -> Response[str]:
+    permit_camera(request)
     shift = await services.merchant.shift(seat)
     places = await _places(services, seat)
     wanted = form["terminal_id"] or request.cookies.get(cookies.TILL, "")

@@ -14,12 +14,12 @@ from backend.identity import Person
 from backend.ids import is_id
 from backend.services import Services
 from backend.settings import Settings
+from web.camera import permit_camera
 from web.forms import Form
 from web.http import WebRequest, redirect
 from web.i18n import msg
 from web.render import page
 from web.scan_photo import MAX_PHOTO_BYTES, Unreadable, codes_in
-from web.security.headers import allow
 
 MULTIPART_BYTES = 64 * 1024  # what a form needs around its picture
 SHOWN_ADDRESS = 200  # characters of an address that is only told, not opened
@@ -117,10 +117,7 @@ def _failed(kind: str) -> Finding:
 
 
 def _scanner(request: WebRequest, form: Form, status_code: int = 200) -> Response[str]:
-    # The reader is WebAssembly of ours, and a camera's picture is a stream without an address.
-    allow(request.scope, "script-src", "'wasm-unsafe-eval'")
-    allow(request.scope, "media-src", "'self'")
-    allow(request.scope, "media-src", "blob:")
+    permit_camera(request)
     return page(request, "scan/page.html", status_code=status_code, form=form, width="wide")
 
 

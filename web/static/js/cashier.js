@@ -62,6 +62,14 @@
     burst += key;
   };
 
+  const take = (digits) => {
+    const code = field("pay_code");
+    if (!code) return; // the answer to a customer is on the screen: a second scan means nothing
+    code.value = digits;
+    if (field("amount").value) form().requestSubmit();
+    else field("amount").focus();
+  };
+
   // Wherever the gun typed, its digits belong into the field for codes and nowhere else. No amount
   // has as many; what a hand typed right before a code of ours is still the amount.
   const scanned = () => {
@@ -69,10 +77,7 @@
     burst = "";
     const code = field("pay_code");
     if (before && before.input !== code) before.input.value = before.value + typedBefore;
-    if (!code) return; // the answer to a customer is on the screen: a second scan means nothing
-    code.value = digits;
-    if (field("amount").value) form().requestSubmit();
-    else field("amount").focus();
+    take(digits);
   };
 
   document.addEventListener(
@@ -96,6 +101,27 @@
     },
     true,
   );
+
+  // -- the camera --------------------------------------------------------------------------------
+
+  const camera = document.getElementById("till-camera");
+  const offerCamera = () => {
+    for (const button of document.querySelectorAll("[data-camera]")) button.hidden = !camera;
+  };
+  offerCamera();
+  document.addEventListener("htmx:after:swap", offerCamera);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-camera]")) {
+      camera.showModal();
+      camera.querySelector("[data-scan-start]").click();
+    }
+    if (event.target.closest("[data-camera-close]")) camera.close();
+  });
+  camera?.addEventListener("close", () => camera.querySelector("[data-scan-stop]").click());
+  camera?.addEventListener("scan:found", (event) => {
+    camera.close();
+    take(event.detail.text);
+  });
 
   // -- the keyboard ------------------------------------------------------------------------------
 

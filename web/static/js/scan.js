@@ -1,4 +1,5 @@
 // The camera reads a code and sends its text; what it means is decided on the server.
+// A section without a form only tells: it fires scan:found with the text, for its page to use.
 // States of the section, in data-scan: idle, asking, denied, none, failed, reading, found.
 (() => {
   "use strict";
@@ -71,6 +72,10 @@
   const found = (text) => {
     stop("found");
     navigator.vibrate?.(BUZZ_MS);
+    if (!form) {
+      const told = new CustomEvent("scan:found", { bubbles: true, detail: { text } });
+      return void section.dispatchEvent(told);
+    }
     form.elements.text.value = text;
     form.submit();
   };
