@@ -1,6 +1,5 @@
 """Bills: the list by month and day, and one bill in full; side by side where there is room."""
 
-from datetime import date, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -9,56 +8,24 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 
 from backend import ids
-from backend.bills import Bill, MonthSum
+from backend.bills import CATEGORIES, MAX_NOTE, Bill, Label
 from backend.errors import DomainError, NotFound
 from backend.identity import Person
-from backend.merchant import AskRefund, RefundRequest
-from backend.payments import Refund
+from backend.merchant import AskRefund
+from backend.plain import is_plain
 from backend.services import Services
+from web import bill_files
+from web.bill_course import course_of
+from web.bill_filter import CHOICES, asked
+from web.bill_list import listing
 from web.forms import Form
 from web.http import WebRequest, redirect
-from web.i18n import ZONE, msg, texts
+from web.i18n import msg, texts
 from web.problems import status_of
 from web.render import fragment, page
 from web.session import Visit
-from web.timeline import Step, of_bill
-
-PAGE_SIZE = 20
-REFUNDABLE = frozenset({"payment", "income"})
 
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-
-
-class Day(msgspec.Struct, frozen=True):
-    day: date
-    bills: tuple[Bill, ...]
-
-
-class Month(msgspec.Struct, frozen=True):
-    """goes_on: its head was drawn on the page before."""
-
-    name: str  # "2026-11"
-    first: date
-    sums: MonthSum
-    days: tuple[Day, ...]
-    goes_on: bool
-
-
-class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a bill. refunds: in the books. askable: the shop may be asked for one."""
-
-    steps: tuple[Step, ...]
-    refunds: tuple[Refund, ...]
-    asked: RefundRequest | None
-    askable: bool
-
-
-class Listing(msgspec.Struct, frozen=True):
-    """last_month: the month of the last row, so that the next page doesn't draw its head again."""
-
-    months: tuple[Month, ...]
-    next_cursor: str
-    last_month: str
 
 
 @get("/bills")
@@ -69,10 +36,20 @@ async def show_all(
     cursor: FromQuery[str] = "",
     after: FromQuery[str] = "",
 ) -> Response[str]:
-    listing = await _listing(services, person.person_id, cursor, after if cursor else "")
-    if cursor and request.is_partial:
-        return fragment(request, "bills/_rows.html", listing=listing, chosen="")
-    return page(request, "bills/page.html", listing=listing, bill=None, width="wide")
+    wanted = asked(request.query_params, person.person_id)
+    found = await listing(services, wanted, cursor, after if cursor else "")
+    if request.is_partial and not request.swaps_page:
+        part = "bills/_rows.html" if cursor else "bills/_found.html"
+        return fragment(request, part, listing=found, asked=wanted, chosen="")
+    return page(
+        request,
+        "bills/page.html",
+        listing=found,
+        asked=wanted,
+        choices=CHOICES,
+        bill=None,
+        width="wide",
+    )
 
 
 @get("/bills/{bill_id:str}")
@@ -83,8 +60,28 @@ async def show(
     bill_id: FromPath[str],
 ) -> Response[str]:
     bill = await services.bills.bill(person.person_id, bill_id)
-    form = Form({"request_id": ids.new("rrq")})
-    return await _show(request, services, person, bill, form)
+    return await _show(request, services, person, bill, _blank())
+
+
+@post("/bills/{bill_id:str}/label", status_code=200)
+async def label(
+    request: WebRequest,
+    data: URLEncodedBody[dict[str, str]],
+    person: NamedDependency[Person],
+    services: NamedDependency[Services],
+    bill_id: FromPath[str],
+) -> Response[Any]:
+    """A category and a note of the reader's own."""
+    bill = await services.bills.bill(person.person_id, bill_id)
+    form = Form(data)
+    category = form.read("category", _category, msg("Choose one of the categories."))
+    note = form.read("own_note", _note, msg("A note is one line of up to 200 characters."))
+    if not form or category is None or note is None:
+        return await _show(request, services, person, bill, form, 422)
+    await services.bills.label(
+        person.person_id, Label(bill_id=bill_id, category=category, note=note)
+    )
+    return redirect(request, f"/bills/{bill_id}")
 
 
 @post("/bills/{bill_id:str}/refund-requests", status_code=200)
@@ -102,11 +99,11 @@ async def ask_refund(  # noqa: PLR0913 — what a handler needs arrives by name
     request_id = form.id("request_id", "rrq")
     reason = form.text("reason", Reason, msg("Say in up to 200 characters why."))
     if form and reason:
-        asked = AskRefund(
+        wish = AskRefund(
             request_id=request_id, payment_id=bill_id, payer_id=person.person_id, reason=reason
         )
         try:
-            await services.merchant.ask_refund(asked)
+            await services.merchant.ask_refund(wish)
             return redirect(request, f"/bills/{bill_id}")
         except DomainError as refusal:
             said = texts(visit.language).refusal(refusal)
@@ -123,79 +120,28 @@ async def _show(  # noqa: PLR0913 — a bill as it is, or with the errors of wha
     form: Form,
     status_code: int = 200,
 ) -> Response[str]:
-    course = await _course(services, person, bill)
+    course = await course_of(services, person, bill)
+    form.values.setdefault("request_id", ids.new("rrq"))
+    wanted = asked(request.query_params, person.person_id)
+    said: dict[str, Any] = {
+        "bill": bill,
+        "course": course,
+        "form": form,
+        "asked": wanted,
+        "categories": CATEGORIES,
+    }
     if request.is_partial and not request.swaps_page:
-        return fragment(
-            request,
-            "bills/_bill.html",
-            bill=bill,
-            course=course,
-            form=form,
-            status_code=status_code,
-        )
-    listing = await _listing(services, person.person_id, "", "")
+        return fragment(request, "bills/_bill.html", status_code=status_code, **said)
+    found = await listing(services, wanted, "", "")
     return page(
         request,
         "bills/page.html",
         status_code=status_code,
-        listing=listing,
-        bill=bill,
-        course=course,
-        form=form,
+        listing=found,
+        choices=CHOICES,
         width="wide",
+        **said,
     )
-
-
-async def _course(services: Services, person: Person, bill: Bill) -> Course:
-    """Only what was paid to a shop, or came in at one, has refunds."""
-    refunds: tuple[Refund, ...] = ()
-    asked: RefundRequest | None = None
-    if bill.kind in REFUNDABLE and bill.status == "succeeded":
-        refunds = await _refunds(services, person, bill)
-    if bill.kind == "payment" and bill.status == "succeeded":
-        asked = await services.merchant.refund_request(person.person_id, bill.bill_id)
-    waits = asked is not None and asked.status == "open"
-    askable = bill.kind == "payment" and bill.status == "succeeded" and not waits
-    return Course(
-        steps=of_bill(bill, refunds, asked),
-        refunds=tuple(refund for refund in refunds if refund.status == "posted"),
-        asked=asked,
-        askable=askable and bill.refunded_fen < bill.amount_fen,
-    )
-
-
-async def _refunds(services: Services, person: Person, bill: Bill) -> tuple[Refund, ...]:
-    """None where the other module knows nothing of it: the bill is worth showing all the same."""
-    try:
-        return await services.payments.refunds(person.person_id, bill.bill_id)
-    except NotFound:
-        return ()
-
-
-async def _listing(services: Services, person_id: str, cursor: str, after: str) -> Listing:
-    found = await services.bills.page(person_id, cursor, PAGE_SIZE)
-    by_month: dict[str, dict[date, list[Bill]]] = {}
-    for bill in found.bills:
-        day = local_day(bill.event_at)
-        by_month.setdefault(f"{day:%Y-%m}", {}).setdefault(day, []).append(bill)
-    sums = {s.month: s for s in await services.bills.months(person_id, tuple(by_month))}
-    months = tuple(_month(name, days, sums, after) for name, days in by_month.items())
-    return Listing(months, found.next_cursor, months[-1].name if months else after)
-
-
-def _month(name: str, days: dict[date, list[Bill]], sums: dict[str, MonthSum], after: str) -> Month:
-    return Month(
-        name=name,
-        first=date.fromisoformat(f"{name}-01"),
-        sums=sums.get(name) or MonthSum(month=name, in_fen=0, out_fen=0),
-        days=tuple(Day(day, tuple(bills)) for day, bills in days.items()),
-        goes_on=name == after,
-    )
-
-
-def local_day(at: datetime) -> date:
-    """The day on Chinese calendars."""
-    return at.astimezone(ZONE).date()
 
 
 async def bill_or_none(services: Services, person_id: str, bill_id: str) -> Bill | None:
@@ -206,4 +152,16 @@ async def bill_or_none(services: Services, person_id: str, bill_id: str) -> Bill
         return None
 
 
-handlers = [show_all, show, ask_refund]
+def _blank() -> Form:
+    return Form({"request_id": ids.new("rrq")})
+
+
+def _category(text: str) -> str | None:
+    return text if text in ("", *CATEGORIES) else None
+
+
+def _note(text: str) -> str | None:
+    return text if len(text) <= MAX_NOTE and is_plain(text) else None
+
+
+handlers = [show_all, show, label, ask_refund, *bill_files.handlers]

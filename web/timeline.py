@@ -11,6 +11,7 @@ import msgspec
 from backend.bills import Bill
 from backend.merchant import RefundRequest
 from backend.payments import Refund
+from backend.transfers import Transfer
 
 DONE, NOW, BAD = "done", "now", "bad"
 
@@ -36,6 +37,18 @@ def of_bill(
     return steps + of_request(request) + of_refunds(refunds)
 
 
+def of_transfer(bill: Bill, transfer: Transfer) -> tuple[Step, ...]:
+    """Of money that was sent with a delay: on its way, arrived or recalled."""
+    begun = Step(kind="begun", at=transfer.created_at)
+    if bill.status != "succeeded":
+        return (begun, _settled(bill))
+    put_aside = Step(kind="put_aside", at=bill.settled_at)
+    if transfer.status == "waiting":
+        return (begun, put_aside, Step(kind="arrives", state=NOW, at=transfer.arrives_at))
+    kind = "came_back" if transfer.status == "recalled" else "transfer_arrived"
+    return (begun, put_aside, Step(kind=kind, at=transfer.ended_at))
+
+
 def of_refunds(refunds: Iterable[Refund], refused_too: bool = False) -> tuple[Step, ...]:
     """Oldest first. A refund that the books refused is the shop's concern alone."""
     return tuple(_refund(refund) for refund in refunds if refused_too or refund.status != "refused")
@@ -58,7 +71,13 @@ def _settled(bill: Bill) -> Step:
         return Step(kind="under_way", state=NOW)
     if bill.status == "refused":
         return Step(kind="refused", state=BAD, at=bill.settled_at)
-    kinds = {"topup": "arrived", "income": "received"}
+    kinds = {
+        "topup": "arrived",
+        "income": "received",
+        "packet_out": "packet_sent",
+        "packet_in": "packet_opened",
+        "packet_return": "came_back",
+    }
     kind = kinds.get(bill.kind, "received" if bill.direction == "in" else "paid")
     return Step(kind=kind, at=bill.settled_at)
 

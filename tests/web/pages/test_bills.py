@@ -8,7 +8,7 @@ from backend.db import TX
 from tests.web.browser import PARTIAL
 from tests.web.pages.conftest import Enter, Guest, Till, code_path
 from tests.world import World
-from web.bills import PAGE_SIZE
+from web.bill_list import PAGE_SIZE
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 
