@@ -60,5 +60,10 @@ def local_path(text: str, otherwise: str = "/") -> str:
     return text if LOCAL_PATH.fullmatch(text) else otherwise
 
 
+def has_page(request: WebRequest, first: str) -> bool:
+    """Whether some address of ours begins with this part."""
+    return any(route.path.split("/")[1] == first for route in request.app.routes)
+
+
 def request_id_of(scope: Scope) -> str:
     return str(scope["state"].get("request_id", ""))

@@ -13,7 +13,8 @@ KINDS = {"stc": "static", "ord": "order", "rcv": "personal", "red": "packet", "s
 
 SHORT_CODE_DIGITS = 8
 _PAY_CODE = re.compile(r"88[0-9]{16}")
-_INVITATION = re.compile(r"/j/([A-Za-z0-9_-]{43})", re.ASCII)
+_SECRETS = {"j": "invitation", "f": "friend", "g": "group"}
+_SECRET = re.compile(r"/([jfg])/([A-Za-z0-9_-]{43})", re.ASCII)
 
 # In order: the first pattern that fits says whose code it is.
 _FOREIGN_DIGITS = (
@@ -78,9 +79,9 @@ def _ours(text: str, origin: str) -> Scanned | None:
     if found is not None:
         return _of(found)
     path = addresses.below(text, origin)
-    invitation = _INVITATION.fullmatch(path or text)
-    if invitation is not None:
-        return Scanned(kind="invitation", ref=invitation[1])
+    secret = _SECRET.fullmatch(path or text)
+    if secret is not None:
+        return Scanned(kind=_SECRETS[secret[1]], ref=secret[2])
     return None if path is None else Scanned(kind="unknown")
 
 

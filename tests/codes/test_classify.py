@@ -67,6 +67,13 @@ def test_an_invitation_keeps_its_case() -> None:
     assert read(f"{ORIGIN}/j/{SECRET}x").kind == "unknown"
 
 
+def test_links_of_people_and_groups() -> None:
+    assert read(f"{ORIGIN}/f/{SECRET}") == Scanned(kind="friend", ref=SECRET)
+    assert read(f"{ORIGIN}/g/{SECRET}") == Scanned(kind="group", ref=SECRET)
+    for path in (f"/h/{SECRET}", f"/f/{SECRET}/", "/g/short"):
+        assert read(ORIGIN + path).kind == "unknown"
+
+
 def test_short_codes_as_people_type_them() -> None:
     for text in ("12345678", "1234 5678", "1234-5678", "１２３４５６７８"):
         assert read(text) == Scanned(kind="static", ref="12345678")
