@@ -28,6 +28,7 @@ from backend.redpacket.rows import (
     PacketRow,
     crown,
     find_batch,
+    find_packet,
     lock_packet,
     move_packet,
     shares_of,
@@ -98,7 +99,10 @@ class Ending:
     async def _post_again(self, posting_id: str) -> bool:
         batch = await find_batch(posting_id)
         assert batch is not None, "batches are never deleted"
-        return await self._poster.again(batch)
+        packet = await find_packet(batch.packet_id)
+        assert packet is not None, "packets are never deleted"
+        # Another batch would put off for ever what `_end` gives up.
+        return not self._given_up(packet) and await self._poster.again(batch)
 
     async def _end(self, packet_id: str) -> bool:
         packet = await self._close(packet_id)
@@ -136,12 +140,15 @@ class Ending:
             if batch.status == "decided":
                 await self._poster.drive_on(batch)
                 batch = await find_batch(posting_id) or batch
-            given_up = self._clock.now() >= packet.expires_at + GIVEN_UP_AFTER
-            if given_up and batch.status == "dropped" and await self._poster.cleared(batch):
+            over = self._given_up(packet) and batch.status == "dropped"
+            if over and await self._poster.cleared(batch):
                 await self._void(packet, posting_id)
             else:
                 settled = settled and batch.status == "posted"
         return settled
+
+    def _given_up(self, packet: PacketRow) -> bool:
+        return self._clock.now() >= packet.expires_at + GIVEN_UP_AFTER
 
     async def _void(self, packet: PacketRow, posting_id: str) -> None:
         """Shares of a dropped batch that nothing can post any more."""
