@@ -176,7 +176,7 @@ async def _detail(  # noqa: PLR0913 — as it is, just opened, or with the error
     return page(
         request,
         "packets/page.html",
-        status_code=422 if form else 200,
+        status_code=200 if form is None else 422,
         headers={"HX-Push-Url": f"/packets/{packet_id}"} if fresh else {},
         detail=found,
         packet=found.packet,

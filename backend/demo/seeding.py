@@ -10,6 +10,7 @@ import structlog
 
 from backend import rpc, services
 from backend.banking import BankUnavailable, BindCard, ConfirmCard, StartTopUp
+from backend.demo.circle import DemoCircle
 from backend.demo.history import FUNDED, Sale, asked_back, week
 from backend.demo.people import CONSUMER, CUSTOMERS, OWNER, STAFF, DemoPerson, fixed_id
 from backend.demo.shop import DemoShop
@@ -57,6 +58,7 @@ class Seeding:
         await asyncio.gather(*(self._fund(person, since) for person in CUSTOMERS))
         for _, of_day in groupby(sales, key=lambda sale: sale.event_at.date()):
             await asyncio.gather(*(shop.sell(seat, sale) for sale in of_day))
+        await DemoCircle(self._to, self._secrets).gather()
         await shop.refund(seat, sales)
         _log.info("demo_seeded", sales=len(sales))
 

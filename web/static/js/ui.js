@@ -44,6 +44,13 @@
   showHere();
   document.addEventListener("htmx:after:swap", showHere);
 
+  // Who picks a piece out of a page needs its content alone. With its frame would come its scripts,
+  // and htmx makes such anew, which our policy on script addresses forbids.
+  document.addEventListener("htmx:before:request", (event) => {
+    const { ctx } = event.detail;
+    if (ctx.select) ctx.request.headers["HX-Request-Type"] = "partial";
+  });
+
   const busy = (event, on) => {
     const button = event.target.querySelector?.("[data-busy]");
     if (button && on) button.setAttribute("aria-busy", "true");
