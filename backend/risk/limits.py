@@ -1,7 +1,9 @@
 """The limits page: what there is, what is used, and of which level."""
 
+from datetime import datetime
+
 from backend.errors import NotFound
-from backend.risk import Limit, rules
+from backend.risk import Limit, openers, rules
 from backend.risk.facts import Asked, gather
 from backend.risk.parts import Parts
 
@@ -14,7 +16,7 @@ async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[L
         raise NotFound()
     used = facts.spending
     used.roll(rules.day_of(now))
-    limits = (
+    limits: tuple[Limit, ...] = (
         Limit("free_each", "C", "each", rules.FREE_EACH_FEN, 0, counts=False),
         Limit("free_day", "C", "day", rules.FREE_DAY_FEN, used.free_fen, counts=False),
         Limit("free_count", "C", "day", rules.FREE_DAY_COUNT, used.free_count, counts=True),
@@ -23,10 +25,21 @@ async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[L
         Limit("packet_day", "", "day", rules.PACKET_DAY_FEN, used.packet_fen, counts=False),
         Limit("tier_year", "A", "year", rules.TIER_YEAR_FEN, used.year_fen, counts=False),
     )
+    limits += await _of_opener(person_id, now)
     if facts.trusted_at <= now:
         return limits
     new_fen = used.new_device_fen
     return (
         Limit("new_device_day", "", "day", rules.NEW_DEVICE_DAY_FEN, new_fen, counts=False),
         *limits,
+    )
+
+
+async def _of_opener(person_id: str, now: datetime) -> tuple[Limit, ...]:
+    """What the person may open: less while the account is new."""
+    used, (shares, fen) = await openers.opened_by(person_id, now)
+    return (
+        Limit("opened_count", "", "day", shares, used.shares, counts=True),
+        Limit("opened_day", "", "day", fen, used.fen, counts=False),
+        Limit("opened_year", "", "year", openers.OPENED_YEAR_FEN, used.year_fen, counts=False),
     )

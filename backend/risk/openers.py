@@ -105,9 +105,7 @@ def _over(guest: Guest, now: datetime) -> bool:
     opened, device = guest.opened, guest.device
     assert opened is not None, "every person has a row"
     assert device is not None, "a live device"
-    new = now - guest.created_at < NEW_ACCOUNT
-    shares = NEW_ACCOUNT_OPENED_DAY if new else OPENED_DAY
-    fen = NEW_ACCOUNT_OPENED_DAY_FEN if new else OPENED_DAY_FEN
+    shares, fen = _day_limits(guest.created_at, now)
     of_device = NEW_DEVICE_OPENED_DAY if guest.trusted_at > now else DEVICE_OPENED_DAY
     return (
         opened.shares >= shares
@@ -116,6 +114,25 @@ def _over(guest: Guest, now: datetime) -> bool:
         or opened.year_fen >= OPENED_YEAR_FEN
         or device.shares >= of_device
     )
+
+
+def _day_limits(created_at: datetime, now: datetime) -> tuple[int, int]:
+    """Shares and fen that one may open on a day."""
+    if now - created_at < NEW_ACCOUNT:
+        return NEW_ACCOUNT_OPENED_DAY, NEW_ACCOUNT_OPENED_DAY_FEN
+    return OPENED_DAY, OPENED_DAY_FEN
+
+
+async def opened_by(person_id: str, now: datetime) -> tuple[Opened, tuple[int, int]]:
+    """What a person has opened, and may open on a day: shares and fen."""
+    [row] = await SEC.query(
+        "select o.*, p.created_at from risk.opener o join risk.person p using (person_id) "
+        "where person_id = $1",
+        person_id,
+    )
+    opened = Opened(**{name: row[name] for name in Opened.__struct_fields__})
+    opened.roll(day_of(now))
+    return opened, _day_limits(row["created_at"], now)
 
 
 async def gather(asked: Sequence[tuple[str, Opener]], now: datetime) -> list[Guest]:

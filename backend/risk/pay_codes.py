@@ -27,8 +27,10 @@ from backend.risk import (
     TooManyCodesAhead,
     code_guesses,
     registry,
+    shops,
 )
 from backend.risk.parts import Parts
+from backend.shop_roles import Permission
 
 PREFIX, RANDOM_DIGITS = "88", 16
 
@@ -40,7 +42,7 @@ select u.code_hash, $2, $3, $4, $5, $6 from unnest($1::bytea[]) as u (code_hash)
 # its device and stops with its person's money, and all this looks like a code that never was.
 _BURN = """
 update risk.pay_code c set used_at = $2, payment_id = $3, shop_id = $4, terminal_id = $5,
-    amount_fen = $6
+    amount_fen = $6, charged_by = $8
 from risk.device d join risk.person p using (person_id)
 where c.code_hash = $1 and c.used_at is null and c.revoked_at is null and c.expires_at > $7
     and d.device_id = c.device_id and d.removed_at is null
@@ -115,15 +117,19 @@ async def redeem(parts: Parts, asked: RedeemCode) -> Redeemed:
     if not 0 < asked.amount_fen <= MAX_AMOUNT_FEN:
         raise BadRequest()
     now, code_hash = parts.clock.now(), hash_of(parts.code_key, asked.code)
+    # A code is read at a till by somebody who may charge there: the transaction system's word would
+    # let it try codes for shops and people of its own making.
+    await shops.actor(parts, asked.shop_id, asked.actor_id, asked.device_secret, Permission.CHARGE)
+    guesser = code_guesses.Guesser(asked.terminal_id, asked.actor_id, asked.shop_id)
     try:
         async with SEC.transaction():
-            await code_guesses.lock(asked.terminal_id)
+            await code_guesses.lock(guesser)
             redeemed = await _again(asked, code_hash)
             if redeemed is None:
-                await code_guesses.refuse_too_many(asked.terminal_id, now)
+                await code_guesses.refuse_too_many(guesser, now)
                 redeemed = await _burn(asked, code_hash, now)
             if redeemed is None:
-                await code_guesses.record(asked.terminal_id, now)
+                await code_guesses.record(guesser, now)
     except asyncpg.UniqueViolationError as error:  # another terminal was faster with this payment
         raise IdReused() from error
     if redeemed is None:
@@ -194,4 +200,5 @@ async def _burn(asked: RedeemCode, code_hash: bytes, now: datetime) -> Redeemed 
         asked.terminal_id,
         asked.amount_fen,
         now - CODE_GRACE,
+        asked.actor_id,
     )

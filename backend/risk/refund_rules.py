@@ -6,29 +6,50 @@ import msgspec
 
 from backend.fees import returned_fee
 from backend.intent import Intent
-from backend.risk.refusals import IntentInvalid, RefundTooLate, RefundTooMuch
+from backend.risk.refusals import (
+    IntentInvalid,
+    MemberForbidden,
+    PaymentNotSeen,
+    RefundTooLate,
+    RefundTooMuch,
+)
 from backend.risk.shapes_shop import REFUND_FREE_FEN, REFUND_WINDOW, REVERSAL_WINDOW
 
 
+SHOWN = "shown"
+
+
 class Refund(msgspec.Struct, frozen=True):
+    """may_refund: the actor may do more than charge."""
+
     intent: Intent
     reversal: bool
+    actor_id: str = ""
+    may_refund: bool = True
 
 
 class Paid(msgspec.Struct, frozen=True):
     """A payment as it was allowed. refunded_fen: by all other refunds that may still be posted;
-    doubtful_fen: of these, what the transaction system says will not be."""
+    doubtful_fen: of these, what the transaction system says will not be. charged_by: who read the
+    payer's code. seen: posted, as far as anybody follows the books."""
 
     intent: Intent
     allowed_at: datetime
     refunded_fen: int
     doubtful_fen: int
+    charged_by: str = ""
+    seen: bool = True
 
 
-def check(refund: Refund, paid: Paid | None, now: datetime) -> None:
-    """Refuses: IntentInvalid, RefundTooLate, RefundTooMuch."""
+def check(refund: Refund, paid: Paid | None, now: datetime) -> Paid:
+    """The payment. Refuses: IntentInvalid, MemberForbidden (of a reversal), PaymentNotSeen, RefundTooLate,
+    RefundTooMuch."""
     if paid is None or not _same_people(refund.intent, paid.intent):
         raise IntentInvalid()
+    if refund.reversal:
+        _check_reversal(refund, paid)
+    if not paid.seen:
+        raise PaymentNotSeen()
     amount_fen = refund.intent.amount_fen
     window = REVERSAL_WINDOW if refund.reversal else REFUND_WINDOW
     if now > paid.allowed_at + window:
@@ -40,17 +61,28 @@ def check(refund: Refund, paid: Paid | None, now: datetime) -> None:
         raise IntentInvalid()
     if refund.intent.fee_fen not in _fees(paid, amount_fen):
         raise IntentInvalid()
+    return paid
 
 
 def passkey_reasons(
-    amount_fen: int, reversal: bool, trusted_at: datetime, now: datetime
+    together_fen: int, reversal: bool, trusted_at: datetime, now: datetime
 ) -> tuple[str, ...]:
-    """Why the actor's passkey is asked for. A reversal has nobody at hand who could give it: it is
+    """Why the actor's passkey is asked for. together_fen: this refund and all others of its
+    payment, or many small ones would pass for none. A reversal has nobody at hand who could give it: it is
     of one payment, minutes old, and goes back to who paid."""
     if reversal:
         return ()
-    over = ("refund_over_free",) if amount_fen > REFUND_FREE_FEN else ()
+    over = ("refund_over_free",) if together_fen > REFUND_FREE_FEN else ()
     return (*over, "new_device") if trusted_at > now else over
+
+
+def _check_reversal(refund: Refund, paid: Paid) -> None:
+    """A till that read a code and never learnt the truth, and nothing else. Refuses: IntentInvalid,
+    MemberForbidden."""
+    if paid.intent.code != SHOWN:
+        raise IntentInvalid()
+    if refund.actor_id != paid.charged_by and not refund.may_refund:
+        raise MemberForbidden()
 
 
 def _same_people(refund: Intent, paid: Intent) -> bool:

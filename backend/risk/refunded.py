@@ -1,5 +1,7 @@
 """What is stored of payments and their refunds."""
 
+import asyncio
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -9,10 +11,16 @@ from backend.intent import Intent
 from backend.risk import IntentInvalid, PrepareRefund, intents
 from backend.risk.refund_rules import Paid
 
-# Only what our own books do not know better: a payment that the ledger refused, or whose limits
-# were given back because it was never posted, has nothing to refund.
+SEEN_WITHIN_S = 2.0
+LOOK_EVERY_S = 0.05
+
+# A payment that the ledger refused, or whose limits were given back because it was never posted,
+# has nothing to refund. Where an auditor follows the books, only what it has seen posted has: that
+# a payment was allowed moved no money yet.
 _PAID = """
-select i.content, d.decided_at,
+select i.content, d.decided_at, c.charged_by,
+    (select system_id = '' from risk.audit_state) or exists (
+        select 1 from risk.audit_posting where posting_id = $1 and journal_seq > 0) as seen,
     coalesce(sum(o.amount_fen), 0)::bigint as refunded_fen,
     coalesce(sum(o.amount_fen) filter (where o.release_asked_at is not null), 0)::bigint
         as doubtful_fen
@@ -22,9 +30,10 @@ join risk.reservation r on r.intent_id = i.intent_id and r.released_at is null
     and r.release_asked_at is null
 left join risk.reservation o on o.refund_of = i.intent_id and o.released_at is null
     and o.intent_id <> $2
+left join risk.pay_code c on c.payment_id = i.intent_id
 where i.intent_id = $1 and i.kind = 'pay' and not exists (
     select 1 from risk.audit_posting where posting_id = $1 and journal_seq = 0)
-group by i.content, d.decided_at
+group by i.content, d.decided_at, c.charged_by
 """
 
 
@@ -44,6 +53,8 @@ class Asked(msgspec.Struct, frozen=True):
 class _PaidRow(msgspec.Struct, frozen=True):
     content: bytes
     decided_at: datetime
+    charged_by: str | None
+    seen: bool
     refunded_fen: int
     doubtful_fen: int
 
@@ -60,7 +71,34 @@ async def payment_of(payment_id: str, but_refund_id: str) -> Paid | None:
     row = await SEC.one(_PaidRow, _PAID, payment_id, but_refund_id)
     if row is None:
         return None
-    return Paid(intents.parse(row.content), row.decided_at, row.refunded_fen, row.doubtful_fen)
+    return Paid(
+        intents.parse(row.content),
+        row.decided_at,
+        row.refunded_fen,
+        row.doubtful_fen,
+        row.charged_by or "",
+        row.seen,
+    )
+
+
+async def await_posting(payment_id: str) -> None:
+    """The auditor is a moment behind the books; who refunds at once shall not notice. Outside a
+    transaction. What is not there after a while, `check` refuses."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SEEN_WITHIN_S):
+            while not await _is_seen(payment_id):
+                await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _is_seen(payment_id: str) -> bool:
+    """True also for what was never allowed: it need not be waited for."""
+    [row] = await SEC.query(
+        "select (select system_id = '' from risk.audit_state) or exists ("
+        "select 1 from risk.audit_posting where posting_id = $1) or not exists ("
+        "select 1 from risk.decision where intent_id = $1 and decision = 'allow') as seen",
+        payment_id,
+    )
+    return bool(row["seen"])
 
 
 async def stored_of(intent_id: str) -> Asked | None:

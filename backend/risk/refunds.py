@@ -28,11 +28,11 @@ from backend.risk import (
 from backend.risk.decisions import Decision
 from backend.risk.parts import Parts
 from backend.risk.passkeys import Asserted, parse_assertion, verify_assertion
-from backend.risk.refund_rules import Refund, check, passkey_reasons
-from backend.risk.refunded import Asked, asked_of, payment_of, stored_of
+from backend.risk.refund_rules import Paid, Refund, check, passkey_reasons
+from backend.risk.refunded import Asked, asked_of, await_posting, payment_of, stored_of
 from backend.risk.registry import Owned
 from backend.risk.shops import Actor
-from backend.shop_roles import Permission
+from backend.shop_roles import Permission, may
 from backend.verdict import SignedVerdict, Verdict
 
 CEREMONY = "refund"
@@ -46,6 +46,7 @@ async def prepare(parts: Parts, asked: PrepareRefund) -> Requirement:
         actor = await _actor(
             parts, intent.payer_id, asked.actor_id, asked.device_secret, asked.reversal
         )
+        await await_posting(asked.payment_id)
         async with SEC.transaction():
             known = await stored_of(intent.intent_id)
             if known is not None and known != Asked.of(asked):
@@ -53,10 +54,11 @@ async def prepare(parts: Parts, asked: PrepareRefund) -> Requirement:
             given = await decisions.last_allowed(intent.intent_id)
             if given is not None:
                 return Requirement("none", given.level, first_payment=False)
-            await _check(Asked.of(asked), now)
+            paid = await _check(Asked.of(asked), actor, now)
             if known is None:
                 await _store(asked, now)
-        return await _requirement(parts, asked, actor, now)
+        reasons = _reasons(Asked.of(asked), paid, actor, now)
+        return await _requirement(parts, asked.intent, reasons, actor)
     except DomainError as refusal:
         await _refused(intent, decisions.REFUND_PREPARE, refusal, now)
         raise
@@ -91,10 +93,16 @@ async def _actor(
     return found
 
 
-async def _check(asked: Asked, now: datetime) -> None:
-    """Refuses: IntentInvalid, RefundTooLate, RefundTooMuch."""
+async def _check(asked: Asked, actor: Actor, now: datetime) -> Paid:
+    """Refuses: IntentInvalid, MemberForbidden, PaymentNotSeen, RefundTooLate, RefundTooMuch."""
     paid = await payment_of(asked.payment_id, asked.intent.intent_id)
-    check(Refund(asked.intent, asked.reversal), paid, now)
+    may_refund = may(actor.role, Permission.REFUND)
+    return check(Refund(asked.intent, asked.reversal, actor.person_id, may_refund), paid, now)
+
+
+def _reasons(asked: Asked, paid: Paid, actor: Actor, now: datetime) -> tuple[str, ...]:
+    together_fen = paid.refunded_fen + asked.intent.amount_fen
+    return passkey_reasons(together_fen, asked.reversal, actor.trusted_at, now)
 
 
 async def _store(asked: PrepareRefund, now: datetime) -> None:
@@ -114,10 +122,8 @@ async def _store(asked: PrepareRefund, now: datetime) -> None:
 
 
 async def _requirement(
-    parts: Parts, asked: PrepareRefund, actor: Actor, now: datetime
+    parts: Parts, intent: Intent, reasons: tuple[str, ...], actor: Actor
 ) -> Requirement:
-    intent = asked.intent
-    reasons = passkey_reasons(intent.amount_fen, asked.reversal, actor.trusted_at, now)
     if not reasons:
         return Requirement("none", "C", first_payment=False)
     keys = await registry.credential_ids(actor.person_id)
@@ -131,7 +137,7 @@ async def _requirement(
         person_id=actor.person_id,
         subject=intent.intent_id,
     )
-    ceremony = await ceremonies.open_one(opening, now)
+    ceremony = await ceremonies.open_one(opening, parts.clock.now())
     return Requirement("passkey", "A", first_payment=False, reasons=reasons, ceremony=ceremony)
 
 
@@ -150,16 +156,15 @@ async def _decide(parts: Parts, given: AuthorizeRefund, asked: Asked, actor: Act
     if intent.expires_at_ms <= to_ms(now):
         raise IntentExpired()
     signed = await _signed(parts, given, intent) if given.response_json else None
-    needed = passkey_reasons(intent.amount_fen, asked.reversal, actor.trusted_at, now)
-    if needed and signed is None:
-        raise PasskeyRequired()
     level = "C" if signed is None else "B" if signed[0].credential.backup_eligible else "A"
     async with SEC.transaction():
         await reservations.lock_paid(asked.payment_id)
         standing = await _standing(intent.intent_id, now)
         if standing is not None:  # the same call, at the same time
             return standing
-        await _check(asked, now)
+        paid = await _check(asked, actor, now)
+        if _reasons(asked, paid, actor, now) and signed is None:
+            raise PasskeyRequired()
         verdict = decisions.allow(intent, level, now)
         await reservations.take_of_shop(intent, now, refund_of=asked.payment_id)
         await decisions.record([_allowed(intent, verdict, actor, signed)], now)

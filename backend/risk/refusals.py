@@ -131,6 +131,10 @@ class RefundTooLate(DomainError, code="refund_too_late"):
     """More than a year after the payment."""
 
 
+class PaymentNotSeen(DomainError, code="payment_not_seen", retryable=True):
+    """The security system has not seen the payment in the books yet: again in a moment."""
+
+
 class PotUnknown(DomainError, code="pot_unknown"):
     """No such pot: nobody put money into it, or it was given back."""
 

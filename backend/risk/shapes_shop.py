@@ -15,7 +15,7 @@ AHEAD_LIFE = timedelta(hours=24)
 MAX_AHEAD = 15  # per device
 REFUND_FREE_FEN = 500_00  # a refund above it takes the actor's passkey
 REFUND_WINDOW = timedelta(days=365)
-REVERSAL_WINDOW = timedelta(minutes=15)
+REVERSAL_WINDOW = timedelta(minutes=5)  # an order of a code that was shown, its wait, and some
 INVITATION_LIFE = timedelta(hours=24)
 
 PayCode = Annotated[str, msgspec.Meta(pattern=r"^88\d{16}$")]
@@ -47,6 +47,8 @@ class RedeemCode(msgspec.Struct, frozen=True, array_like=True):
     shop_id: str
     terminal_id: str  # what guesses are counted by
     amount_fen: int
+    actor_id: str  # who charges, on which device
+    device_secret: str
 
 
 class Redeemed(msgspec.Struct, frozen=True, array_like=True):
@@ -99,7 +101,8 @@ class ChangeMember(msgspec.Struct, frozen=True, array_like=True):
 class PrepareRefund(msgspec.Struct, frozen=True, array_like=True):
     """intent: kind "refund", payer_id the shop, payee_id who paid, code "none", fee_fen what comes
     back of the fee; its posting is reason "refund": fee:income → shop (if any), shop → person.
-    reversal: the till never learnt the truth; whole amount only, by who may charge."""
+    reversal: the till never learnt the truth of a code it had read; whole amount only, by who read
+    it or may refund."""
 
     intent: Intent
     payment_id: str

@@ -234,6 +234,12 @@ async def found_shop(world: World, owner: Person) -> str:
     return shop_id
 
 
+async def till_of(world: World) -> tuple[str, Person]:
+    """A shop, and who charges there."""
+    owner = await world.person()
+    return await found_shop(world, owner), owner
+
+
 async def hire(world: World, shop_id: str, by: Person, role: Role) -> Person:
     """A new person who accepts an invitation."""
     person = await world.person()

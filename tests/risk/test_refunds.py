@@ -16,6 +16,7 @@ from backend.errors import IdReused
 from backend.intent import Intent
 from backend.posting import Posting, Transfer
 from backend.risk import (
+    Authorize,
     AuthorizeRefund,
     Ceremony,
     CeremonyInvalid,
@@ -23,12 +24,15 @@ from backend.risk import (
     IntentExpired,
     IntentInvalid,
     IntentUsed,
+    IssueCodes,
     MemberForbidden,
     NeedsPasskey,
     PasskeyRefused,
     PasskeyRequired,
     PayerFrozen,
+    Prepare,
     PrepareRefund,
+    RedeemCode,
     RefundTooLate,
     RefundTooMuch,
     Requirement,
@@ -57,6 +61,30 @@ async def sell(world: World, amount_fen: int = 100_00, fee_fen: int = 0) -> Sale
     paid = with_fee(paid, fee_fen) if fee_fen else paid
     await (world.free if amount_fen <= 500_00 else world.pay)(payer, paid)
     return Sale(owner, payer, shop_id, paid)
+
+
+async def charge(world: World, fee_fen: int = 0, by: Role | None = None) -> tuple[Sale, Person]:
+    """As `sell`, but the payer's code was read, by the owner or by somebody new."""
+    owner, payer = await world.person(), await world.person()
+    shop_id = await found_shop(world, owner)
+    reader = await hire(world, shop_id, owner, by) if by else owner
+    wanted = altered(world.intent(payer, 100_00, shop_id), code="shown")
+    wanted = with_fee(wanted, fee_fen) if fee_fen else wanted
+    [shown] = await world.risk.issue_codes(IssueCodes(payer.person_id, payer.secret))
+    await world.risk.redeem_code(
+        RedeemCode(
+            wanted.intent_id,
+            shown.code,
+            shop_id,
+            "trm_1",
+            100_00,
+            reader.person_id,
+            reader.secret,
+        )
+    )
+    await world.risk.prepare(Prepare(wanted, ""))
+    await world.risk.authorize(Authorize(wanted.intent_id))
+    return Sale(owner, payer, shop_id, wanted), reader
 
 
 def refund_of(
@@ -184,7 +212,17 @@ async def test_a_large_refund_takes_the_actors_passkey(world: World) -> None:
     signed = await world.risk.authorize_refund(call)
     assert signed.verdict.level == "A"
     assert await world.risk.authorize_refund(call) == signed
-    assert (await world.risk.prepare_refund(refund_of(world, sale, 99_99))).takes == "none"
+
+
+async def test_many_small_refunds_are_one_large(world: World) -> None:
+    sale = await sell(world, 2 * BIG)
+    await give_back(world, refund_of(world, sale, 300_00))
+    await give_back(world, refund_of(world, sale, 200_00))
+    more = refund_of(world, sale, 1)
+    requirement = await world.risk.prepare_refund(more)
+    assert (requirement.takes, requirement.reasons) == ("passkey", ("refund_over_free",))
+    with pytest.raises(PasskeyRequired):
+        await world.risk.authorize_refund(answer(more))
 
 
 async def test_an_assertion_is_for_its_own_refund(world: World) -> None:
@@ -350,31 +388,43 @@ async def test_a_released_refund_can_be_made_again(world: World) -> None:
     assert (await world.used(sale.payer))["tier_year"] == 100_00
 
 
-async def test_a_reversal_is_of_the_whole_by_who_may_charge(world: World) -> None:
-    sale = await sell(world, BIG, fee_fen=36)
-    clerk = await hire(world, sale.shop_id, sale.owner, Role.CASHIER)
+async def test_a_reversal_is_of_the_whole_by_who_read_the_code(world: World) -> None:
+    sale, clerk = await charge(world, 36, Role.CASHIER)
     part = msgspec.structs.replace(refund_of(world, sale, 1_00, by=clerk), reversal=True)
     with pytest.raises(IntentInvalid):
         await world.risk.prepare_refund(part)
     auditor = await hire(world, sale.shop_id, sale.owner, Role.AUDITOR)
-    with pytest.raises(MemberForbidden):
-        await world.risk.prepare_refund(reversal_of(world, sale, auditor, 36))
+    colleague = await hire(world, sale.shop_id, sale.owner, Role.CASHIER)
+    for other in (auditor, colleague):
+        with pytest.raises(MemberForbidden):
+            await world.risk.prepare_refund(reversal_of(world, sale, other, 36))
     whole = reversal_of(world, sale, clerk, 36)
     assert (await give_back(world, whole)).verdict.level == "C"
     with pytest.raises(RefundTooMuch):
         await world.risk.prepare_refund(reversal_of(world, sale, clerk, 36))
 
 
-async def test_a_reversal_has_a_quarter_of_an_hour(world: World) -> None:
+async def test_who_may_refund_may_reverse(world: World) -> None:
+    sale, _ = await charge(world, by=Role.CASHIER)
+    await give_back(world, reversal_of(world, sale, sale.owner))
+
+
+async def test_only_what_a_code_paid_is_reversed(world: World) -> None:
+    """A dynamic order's payer saw what they paid: taking it back is a refund."""
     sale = await sell(world)
-    clerk = await hire(world, sale.shop_id, sale.owner, Role.CASHIER)
-    world.clock.move(timedelta(minutes=15, seconds=1))
+    with pytest.raises(IntentInvalid):
+        await world.risk.prepare_refund(reversal_of(world, sale, sale.owner))
+
+
+async def test_a_reversal_has_five_minutes(world: World) -> None:
+    sale, clerk = await charge(world, by=Role.CASHIER)
+    world.clock.move(timedelta(minutes=5, seconds=1))
     with pytest.raises(RefundTooLate):
         await world.risk.prepare_refund(reversal_of(world, sale, clerk))
 
 
 async def test_a_reversal_needs_the_whole_to_be_left(world: World) -> None:
-    sale = await sell(world)
+    sale, _ = await charge(world)
     await give_back(world, refund_of(world, sale, 1_00))
     with pytest.raises(RefundTooMuch) as refused:
         await world.risk.prepare_refund(reversal_of(world, sale, sale.owner))

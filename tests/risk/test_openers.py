@@ -1,0 +1,140 @@
+"""Who may open packets, and how many."""
+
+from datetime import timedelta
+
+import pytest
+
+from backend import ids
+from backend.db import SEC
+from backend.risk import Opener, OpenerRefused, openers
+from tests.risk.people import Person, World, alarm
+from tests.risk.pots import judged, sent, shares
+
+HOUR = timedelta(hours=1)
+
+
+async def used_up(person: Person, **counts: int) -> None:
+    """As if the person had opened that much today."""
+    sets = ", ".join(f"{name} = {value}" for name, value in counts.items())
+    await SEC.query(
+        f"update risk.opener set day = '2026-11-23', year = 2026, {sets} where person_id = $1",
+        person.person_id,
+    )
+
+
+async def older(world: World, *people: Person) -> None:
+    await SEC.query(
+        "update risk.person set created_at = $2 where person_id = any($1)",
+        [person.person_id for person in people],
+        world.clock.now() - HOUR,
+    )
+
+
+async def test_an_opener_has_a_live_device(world: World) -> None:
+    sender, ann, ben = [await world.demo_person() for _ in range(3)]
+    funding = await sent(world, sender)
+    asked = (
+        Opener(ann.person_id, ben.secret),
+        Opener(ben.person_id, ""),
+        Opener(ids.new("usr"), ben.secret),
+        Opener(ben.person_id, ben.secret),
+    )
+    answers = await world.risk.judge_openers(funding.payee_id, asked)
+    assert [a.code for a in answers[:3]] == ["device_unknown", "device_unknown", "device_unknown"]
+
+
+async def test_a_frozen_person_opens_nothing(world: World) -> None:
+    sender, ann, ben = [await world.demo_person() for _ in range(3)]
+    funding = await sent(world, sender)
+    assert await judged(world, funding, ann) == [""]
+    await world.risk.freeze(ann.person_id, ann.secret)
+    await alarm(world, f"person:{ben.person_id}")
+    assert await judged(world, funding, ann, ben) == ["opener_frozen", "opener_frozen"]
+    for person in (ann, ben):
+        with pytest.raises(OpenerRefused) as refused:
+            await world.risk.authorize_shares(shares(funding, (person, 1_00)))
+        assert refused.value.params == {"person_id": person.person_id, "why": "opener_frozen"}
+
+
+@pytest.mark.parametrize(
+    ("counts", "code"),
+    [
+        ({"shares": openers.OPENED_DAY - 1}, ""),
+        ({"shares": openers.OPENED_DAY}, "open_limit"),
+        ({"fen": openers.OPENED_DAY_FEN - 1}, ""),
+        ({"fen": openers.OPENED_DAY_FEN}, "open_limit"),
+        ({"tries": openers.TRIES_DAY - 1}, ""),
+        ({"tries": openers.TRIES_DAY}, "open_limit"),
+        ({"year_fen": openers.OPENED_YEAR_FEN}, "open_limit"),
+    ],
+)
+async def test_limits_of_a_person(world: World, counts: dict[str, int], code: str) -> None:
+    sender, ann = await world.demo_person(), await world.demo_person()
+    await older(world, ann)
+    await used_up(ann, **counts)
+    funding = await sent(world, sender)
+    assert await judged(world, funding, ann) == [code]
+    if code:
+        with pytest.raises(OpenerRefused) as refused:
+            await world.risk.authorize_shares(shares(funding, (ann, 1_00)))
+        assert refused.value.params["why"] == "open_limit"
+
+
+async def test_limits_of_a_new_account(world: World) -> None:
+    sender, ann, ben = [await world.demo_person() for _ in range(3)]
+    await used_up(ann, shares=openers.NEW_ACCOUNT_OPENED_DAY)
+    await used_up(ben, fen=openers.NEW_ACCOUNT_OPENED_DAY_FEN)
+    funding = await sent(world, sender)
+    assert await judged(world, funding, ann, ben) == ["open_limit", "open_limit"]
+    await older(world, ann, ben)
+    assert await judged(world, funding, ann, ben) == ["", ""]
+
+
+async def test_limits_of_a_device(world: World) -> None:
+    sender, ann = await world.demo_person(), await world.person()
+    second = await world.second_device(ann)
+    funding = await sent(world, sender)
+    for person, opened in (
+        (ann, openers.DEVICE_OPENED_DAY),
+        (second, openers.NEW_DEVICE_OPENED_DAY),
+    ):
+        await SEC.query(
+            "update risk.device set opened_day = '2026-11-23', opened = $2 where device_id = $1",
+            person.device_id,
+            opened,
+        )
+        assert await judged(world, funding, person) == ["open_limit"]
+    world.clock.move(timedelta(hours=13))  # another day, and the second device has cooled down
+    assert await judged(world, funding, second) == [""]
+
+
+async def test_what_is_opened_is_counted_and_shown(world: World) -> None:
+    sender, ann = await world.demo_person(), await world.demo_person()
+    one, two = await sent(world, sender), await sent(world, sender)
+    await world.risk.authorize_shares(shares(one, (ann, 1_00)))
+    await world.risk.authorize_shares(shares(two, (ann, 2_00)))
+    used = await world.used(ann)
+    assert (used["opened_count"], used["opened_day"], used["opened_year"]) == (2, 3_00, 3_00)
+    [row] = await SEC.query("select opened from risk.device where device_id = $1", ann.device_id)
+    assert row["opened"] == 2
+    world.clock.move(timedelta(days=1))
+    used = await world.used(ann)
+    assert (used["opened_count"], used["opened_day"], used["opened_year"]) == (0, 0, 3_00)
+
+
+async def test_being_judged_twice_is_one_try(world: World) -> None:
+    sender, ann = await world.demo_person(), await world.demo_person()
+    funding = await sent(world, sender)
+    for _ in range(3):
+        assert await judged(world, funding, ann, ann) == ["", ""]
+    await world.risk.authorize_shares(shares(funding, (ann, 1_00)))
+    [row] = await SEC.query("select tries from risk.opener where person_id = $1", ann.person_id)
+    assert row["tries"] == 1
+
+
+async def test_who_was_let_pass_is_not_stopped_by_a_limit_reached_meanwhile(world: World) -> None:
+    sender, ann = await world.demo_person(), await world.demo_person()
+    funding = await sent(world, sender)
+    assert await judged(world, funding, ann) == [""]
+    await used_up(ann, shares=openers.OPENED_DAY)
+    await world.risk.authorize_shares(shares(funding, (ann, 1_00)))
