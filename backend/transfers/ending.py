@@ -1,8 +1,10 @@
 """The end of a delayed transfer: it arrives in its time, or its payer recalls it before.
 
-What is tried is written down first, one thing at a time. Whatever happens to that, the pot holds
-the amount once and can't go below zero: only one of the two ends comes true.
+What is tried is written down first, one thing at a time, and driven to its end whoever began it.
+The security system allows one end of a pot, and the pot can't go below zero.
 """
+
+from contextlib import suppress
 
 import msgspec
 
@@ -11,11 +13,11 @@ from backend.clock import to_ms
 from backend.db import TX
 from backend.errors import DomainError, NotFound, OutcomeUnknown, Unavailable
 from backend.intent import Intent
-from backend.ledger import InsufficientFunds, Outcome, Post, Posted
+from backend.ledger import Outcome, Post, Posted
 from backend.payments import LedgerUnavailable, PaymentPending, RiskUnavailable
 from backend.posting import Posting
 from backend.posting import Transfer as Move
-from backend.risk import EndPot
+from backend.risk import EndPot, PayeeFrozen, PayerFrozen, PotEnded
 from backend.transfers import TooLate
 from backend.transfers import rows as store
 from backend.transfers.parts import Parts
@@ -39,41 +41,45 @@ class Ending:
             return row
         if row.status != "waiting" or self._due(row):
             raise TooLate() if row.arrives_at else NotFound()
-        return await self._end(row, RETURN, device_secret)
+        try:
+            row = await self._end(row, RETURN, device_secret)
+        except PotEnded:
+            raise TooLate() from None
+        if row.status == "arrived":
+            raise TooLate()
+        return row
 
     async def arrive(self, row: TransferRow) -> TransferRow:
-        """Of the sweep: let it arrive, or find out what became of a recall that stopped."""
-        if row.end_intent is not None and _intent(row).kind == RETURN:
-            if await self._settled(row):
-                return await _again(row)
-            if not self._due(row):
-                return row  # its payer may try again
-            # Nobody has an answer to it any more. Should its verdict still be on the way, the pot
-            # says which of the two came first.
-            await store.drop_end(row, spent="recalls", next_try_at=row.next_try_at)
-        if not self._due(row):
+        """Of the sweep: end what stopped half-way, and let arrive what is due. What can't arrive,
+        because somebody is frozen, goes home."""
+        if row.end_intent is not None:
+            with suppress(DomainError):  # given up, or it comes again
+                return await self._drive(row, "")
+            row = await _again(row)
+        if row.status != "waiting" or row.end_intent is not None or not self._due(row):
             return row
-        row = await _again(row)
         try:
             return await self._end(row, ARRIVAL, "")
-        except InsufficientFunds:  # the pot is empty: what was given up has happened all the same
-            await self._came_before(row)
-            return await _again(row)
+        except (PayeeFrozen, PayerFrozen):
+            return await self._end(await _again(row), RETURN, "")
 
     async def _end(self, row: TransferRow, kind: str, device_secret: str) -> TransferRow:
         if row.end_intent is None:
-            intent = self._new_intent(row, kind)
-            packed = msgspec.msgpack.encode(intent)
-            row = await store.begin_end(row, packed, self._parts.clock.now() + RETRY) or (
-                await _again(row)
-            )
-        if row.status != "waiting":
-            return _as_asked(row, kind)
-        if row.end_intent is None or _intent(row).kind != kind:
+            packed = msgspec.msgpack.encode(self._new_intent(row, kind))
+            begun = await store.begin_end(row, packed, self._parts.clock.now() + RETRY)
+            row = begun or await _again(row)
+        if row.status != "waiting" or row.end_intent is None:
+            return row
+        if _intent(row).kind != kind:
             raise PaymentPending()
+        return await self._drive(row, device_secret)
+
+    async def _drive(self, row: TransferRow, device_secret: str) -> TransferRow:
+        """The end that was written down, to its own end: what has a verdict needs no device any
+        more."""
         if not await self._settled(row):
             await self._post(row, _intent(row), device_secret)
-        return _as_asked(await _again(row), kind)
+        return await _again(row)
 
     async def _settled(self, row: TransferRow) -> bool:
         """Whether the books know how it ended, and now we do. Refuses: LedgerUnavailable."""
@@ -86,7 +92,7 @@ class Ending:
         if outcome.posted is not None:
             await self._finish(row, _intent(row).kind, outcome.posted)
         else:
-            await self._give_up(row)
+            await self._spend(row)
         return True
 
     async def _post(self, row: TransferRow, intent: Intent, device_secret: str) -> None:
@@ -104,18 +110,17 @@ class Ending:
         except OutcomeUnknown:
             raise PaymentPending() from None
         except DomainError:
-            await self._give_up(row)
+            await self._spend(row)
             raise
         await self._finish(row, intent.kind, posted)
 
-    async def _came_before(self, row: TransferRow) -> None:
-        tried = [(RETURN, n) for n in range(row.recalls + 1)]
-        tried += [(ARRIVAL, n) for n in range(row.arrivals + 1)]
-        for kind, count in tried:
-            outcome = await self._parts.ledger.outcome(_id_of(row, kind, count))
-            if outcome is not None and outcome.posted is not None:
-                await self._finish(row, kind, outcome.posted)
-                return
+    async def _spend(self, row: TransferRow) -> None:
+        """The books refused it: the security system may allow another end."""
+        try:
+            await self._parts.risk.release(_intent(row).intent_id)
+        except (Unavailable, OutcomeUnknown):
+            raise RiskUnavailable() from None
+        await self._give_up(row)
 
     async def _give_up(self, row: TransferRow) -> None:
         """Refused for good: another try has another id."""
@@ -178,13 +183,6 @@ def _intent(row: TransferRow) -> Intent:
 
 async def _again(row: TransferRow) -> TransferRow:
     return await store.find(row.transfer_id) or row
-
-
-def _as_asked(row: TransferRow, kind: str) -> TransferRow:
-    """Refuses: TooLate (a recall that the arrival came before)."""
-    if kind == RETURN and row.status == "arrived":
-        raise TooLate()
-    return row
 
 
 def _payees_bill(row: TransferRow, posted: Posted) -> Bill:
