@@ -38,6 +38,7 @@ class Paying:
         order = await _order(order_id)
         now = self._parts.clock.now()
         check_payable(order, await holder_of(order), payer_id, "", now)
+        terms = order.pot_terms()
         with risk_at_hand():
             requirement = await self._parts.risk.assess(
                 Assess(
@@ -47,6 +48,7 @@ class Paying:
                     code=order.code,
                     device_secret=device_secret,
                     kind=kind_of_payment(order.payee_id),
+                    to=terms.to if terms else "",
                 )
             )
         balance = await balance_of(self._parts.ledger, person_account(payer_id))
