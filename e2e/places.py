@@ -23,6 +23,10 @@ FOR_CONSUMERS = {
     "codes-ahead": "/code/ahead",
     "receive": "/receive",
     "receive-amount": "/receive/amount",
+    "packets": "/packets",
+    "packets-received": "/packets?box=received",
+    "packets-sent": "/packets?box=sent",
+    "packet-new": "/packets/new",
     "security": "/security",
     "limits": "/limits",
     "shop-new": "/shop/new",
@@ -44,7 +48,11 @@ FOR_SHOPS = {
 FOR_CASHIERS = {"cashier-s-till": "/cashier", "permission-missing": "/shop/orders"}
 
 # Pages whose address is in a link of another page: where to begin, and what to follow.
-LINKED_FOR_CONSUMERS = {"bill": ("/bills", "main a[href^='/bills/']")}
+LINKED_FOR_CONSUMERS = {
+    "bill": ("/bills", "main a[href^='/bills/']"),
+    "packet-closed": ("/packets", "main a.small-packet"),
+    "packet-opened": ("/packets?box=received", "main a.row[href^='/packets/red_']"),
+}
 LINKED_FOR_SHOPS = {
     "store": ("/shop/stores", "main a[href^='/shop/stores/']"),
     "poster": ("/shop/stores", "main a[href^='/shop/stores/']", "main a[href$='/poster']"),

@@ -179,3 +179,84 @@ def poster_path(owner: Visitor) -> str:
         found = zxingcpp.read_barcodes(drawn, formats=QR)
     assert [code.text for code in found], "no code on the poster"
     return urlsplit(str(found[0].text)).path
+
+
+def befriend(one: Visitor, other: Visitor) -> None:
+    """By the other's link; the other accepts."""
+    other.page.goto("/friends/new")
+    other.page.locator("form[action='/friends/links'] button[type=submit]").click()
+    one.page.goto(other.page.locator("#link").inner_text())
+    one.page.locator("form[action='/friends/requests'] button[type=submit]").click()
+    one.page.wait_for_url(lambda url: "/f/" not in url)
+    other.page.goto("/friends")
+    other.page.locator("form[action$='/acceptance'] button[type=submit]").first.click()
+    expect(other.page.locator("form[action$='/acceptance']")).to_have_count(0)
+
+
+def open_group(owner: Visitor, name: str, *members: Visitor) -> None:
+    """A group that the members join by its link."""
+    page = owner.page
+    page.goto("/groups/new")
+    page.locator("form[action='/groups'] input[name=name]").fill(name)
+    page.locator("form[action='/groups'] button[type=submit]").click()
+    page.locator("form[action$='/links'] button[type=submit]").click()
+    link = page.locator("#link").inner_text()
+    for member in members:
+        member.page.goto(link)
+        member.page.locator("form[action^='/g/'] button[type=submit]").click()
+        member.page.wait_for_url("**/groups/*")
+
+
+def send_packet(visitor: Visitor, kind: str, yuan: str, count: str = "", to: str = "") -> str:
+    """Fill a red packet for a group or a friend (by name) or whoever has the link; its path."""
+    page = visitor.page
+    page.goto("/packets/new")
+    page.locator(f"label:has(input[value='{kind}'])").click()
+    payee = "#f-to_person" if kind == "exclusive" else "#f-to_group"
+    if to:
+        value = page.locator(f"{payee} option", has_text=to).get_attribute("value")
+        page.locator(payee).select_option(value)
+    if count:
+        page.locator("#f-count").fill(count)
+    page.locator("#f-amount").fill(yuan)
+    page.locator("#new-packet button[type=submit]").click()
+    confirm = page.locator("form[data-passkey=pay] button[type=submit]")
+    expect(confirm.or_(page.locator("#packet-link"))).to_be_visible()
+    if confirm.is_visible():
+        confirm.click()
+    expect(page.locator("#packet-link")).to_be_visible()
+    return urlsplit(page.locator("#packet-link").inner_text()).path
+
+
+def open_packet(visitor: Visitor) -> str:
+    """Open the envelope on the page; what was in it."""
+    page = visitor.page
+    page.locator("#open").click()
+    amount = page.locator(".won__amount .amount")
+    expect(amount).to_be_visible()
+    return amount.inner_text().replace("\n", "").strip()
+
+
+def transfer(visitor: Visitor, name: str, yuan: str, delay: str = "0") -> None:
+    """To a friend; delay in hours."""
+    page = visitor.page
+    page.goto("/send")
+    page.locator("main a[href^='/send/']", has_text=name).first.click()
+    page.locator("#f-amount").fill(yuan)
+    page.locator(f"label:has(input[name=delay][value='{delay}'])").click()
+    page.locator("form .pay__dock button[type=submit]").click()
+    page.locator("#pay-now").click()
+    page.wait_for_url("**/transfers/trf_*")
+
+
+def split(visitor: Visitor, group: str, yuan: str) -> None:
+    """Among everybody in the group, oneself too."""
+    page = visitor.page
+    page.goto("/requests/new")
+    page.locator("a[href*='group=']", has_text=group).click()
+    page.locator("#f-amount").fill(yuan)
+    for box in page.locator("input[name^='with_']").all():
+        box.check()
+    page.locator("form[action='/requests/summary'] button[type=submit]").click()
+    page.locator("form[action='/requests'] button[type=submit]").click()
+    page.wait_for_url("**/requests/req_*")

@@ -1,0 +1,114 @@
+"""Red packets among friends: a lucky one in a group, one for a friend alone, money called back.
+
+A packet's end after 24 hours has its story in tests/web/pages/test_packets.py: there the clock can
+be moved.
+"""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from e2e import steps
+from e2e.people import DESKTOP, Visitor
+from e2e.wallet import Wallet
+
+Make = Callable[..., Visitor]
+
+
+def _people(make: Make, wallet: Wallet, *names: str) -> list[Visitor]:
+    """The first one has 100 yuan."""
+    people = []
+    for name in names:
+        one = make(viewport=DESKTOP) if len(people) == 1 else make()
+        steps.sign_up(one, wallet, steps.fresh_phone(), name)
+        people.append(one)
+    steps.bind_card(people[0], wallet)
+    steps.top_up(people[0], "100")
+    return people
+
+
+def _fen(text: str) -> int:
+    return int(text.replace("¥", "").replace(".", ""))
+
+
+@pytest.mark.timeout(300)
+def test_a_lucky_packet_in_a_group(wallet: Wallet, visitor: Make) -> None:
+    anna, ben, cleo, dan = _people(visitor, wallet, "安娜", "本本", "可可", "丹丹")
+    steps.open_group(anna, "一家人", ben, cleo, dan)
+    for one in (ben, cleo):
+        one.page.goto("/packets")  # they look at their inbox when it comes
+    path = steps.send_packet(anna, "lucky", "10", "3", to="一家人")
+    steps.shot(anna.page, "packet-share")
+
+    got = []
+    for one in (ben, cleo):
+        waiting = one.page.locator(f"a[href='{path}']")
+        expect(waiting).to_be_visible(timeout=10_000)  # by itself
+        waiting.click()
+        steps.shot(one.page, "packet-closed")
+        got.append(steps.open_packet(one))
+        expect(one.page.locator(".chip--gold")).to_have_count(0)  # not before the end
+    dan.page.goto(path)  # sees that something is left, and waits too long
+    anna.page.goto(path)
+    got.append(steps.open_packet(anna))
+    assert sum(_fen(amount) for amount in got) == 10_00
+    assert min(_fen(amount) for amount in got) >= 1
+
+    for one in (anna, ben, cleo):  # nobody reloads
+        expect(one.page.locator(".chip--gold")).to_have_count(1, timeout=10_000)
+        expect(one.page.locator("[data-seed]")).to_be_visible()
+        expect(one.page.locator("#proof .ok")).to_have_count(3)
+        steps.shot(one.page, "packet-all-open")
+
+    dan.page.locator("#open").click()
+    expect(dan.page.locator(".packet__told")).to_contain_text("手慢了")
+    steps.shot(dan.page, "packet-too-late")
+    assert steps.balance(dan) == "¥0.00"
+    for one in (anna, ben, cleo):
+        assert one.errors == []
+
+
+@pytest.mark.timeout(300)
+def test_a_packet_for_one_friend_lands_live(wallet: Wallet, visitor: Make) -> None:
+    anna, ben = _people(visitor, wallet, "安娜", "本本")
+    steps.befriend(anna, ben)
+    ben.page.goto("/")
+    expect(ben.page.locator(".firsts__count")).to_have_count(0)
+    path = steps.send_packet(anna, "exclusive", "8.88", to="本本")
+    expect(ben.page.locator(".firsts__count")).to_contain_text("1", timeout=10_000)
+    ben.page.locator("a.firsts__packets").click()
+    ben.page.locator(f"a[href='{path}']").click()
+    assert steps.open_packet(ben) == "¥8.88"
+    assert "8.88" in steps.balance(ben)
+    assert anna.errors == []
+    assert ben.errors == []
+
+
+@pytest.mark.timeout(300)
+def test_a_delayed_transfer_is_called_back(wallet: Wallet, visitor: Make) -> None:
+    anna, ben = _people(visitor, wallet, "安娜", "本本")
+    steps.befriend(anna, ben)
+    steps.transfer(anna, "本本", "20", delay="2")
+    transfer = anna.page.url
+    assert "80.00" in steps.balance(anna)
+    anna.page.goto(transfer)
+    anna.page.locator("form[action$='/recall'] button[type=submit]").click()
+    expect(anna.page.locator("main")).to_contain_text("已撤回")
+    assert "100.00" in steps.balance(anna)
+    assert steps.balance(ben) == "¥0.00"
+
+
+@pytest.mark.timeout(300)
+def test_a_bill_split_among_three(wallet: Wallet, visitor: Make) -> None:
+    anna, ben, cleo = _people(visitor, wallet, "安娜", "本本", "可可")
+    steps.open_group(ben, "火锅", anna, cleo)
+    steps.split(ben, "火锅", "90")
+    request = ben.page.url
+    anna.page.goto(request)
+    anna.page.locator("main a[href^='/send/']").click()
+    anna.page.locator("form button[type=submit]").last.click()
+    anna.page.locator("#pay-now").click()
+    anna.page.wait_for_url("**/transfers/*")
+    assert "70.00" in steps.balance(anna)
+    assert "30.00" in steps.balance(ben)
