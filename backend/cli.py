@@ -16,7 +16,7 @@ import uvloop
 
 from backend import logs, roles
 from backend import settings as settings_module
-from backend.errors import NotFound
+from backend.errors import DomainError, NotFound
 from backend.migrate import MigrationFailed, migrate
 from backend.postgres import PostgresError
 from backend.settings import Settings, SettingsError
@@ -120,6 +120,35 @@ def audit() -> None:
         click.echo(finding)
     click.echo(report.summary())
     sys.exit(1 if report.findings() else 0)
+
+
+@cli.group()
+def verify() -> None:
+    """Check what anybody may check."""
+
+
+@verify.command("packet")
+@click.argument("packet_id")
+def verify_packet(packet_id: str) -> None:
+    """Recompute the shares of a red packet that has ended, from its seed; exit 1 if any differs."""
+    settings = _settings()
+    _need(settings, "tx_url")
+    proofs, tx = _loaded("backend.redpacket.proof"), _loaded("backend.db").TX
+
+    async def run() -> Any:
+        await tx.open(settings.tx_url, size=1)
+        try:
+            return proofs.verified(await proofs.proof_of(packet_id))
+        finally:
+            await tx.close()
+
+    try:
+        found = _connectable(run())
+    except DomainError as refusal:
+        _fail(f"{packet_id}: {refusal.code}")
+    for line in proofs.report(found):
+        click.echo(line)
+    sys.exit(0 if found.fair else 1)
 
 
 @cli.group()

@@ -52,3 +52,18 @@ def verified(proof: Proof) -> Verified:
         shares=tuple(shares),
         wrong=tuple(n for n, amount in enumerate(proof.amounts) if amount != shares[n]),
     )
+
+
+def report(found: Verified) -> list[str]:
+    """Lines for a terminal: what was committed to, each share, and whether all is as it must be."""
+    proof = found.proof
+    lines = [
+        f"{proof.packet_id} {proof.kind}: {proof.total_fen} fen in {proof.count} shares",
+        f"commitment {proof.seed_hash}",
+        f"seed       {proof.seed} {'fits' if found.seed_fits else 'DOES NOT FIT'}",
+    ]
+    for position, amount in enumerate(proof.amounts):
+        expected = found.shares[position] if position < len(found.shares) else 0
+        mark = f"WRONG, must be {expected}" if position in found.wrong else "as computed"
+        lines.append(f"{position:3} {amount:6} {mark}")
+    return [*lines, "fair" if found.fair else "NOT FAIR"]
