@@ -93,6 +93,36 @@ def test_the_camera_reads_the_code_and_leads_to_the_order(
         assert consumer.errors == []
 
 
+def test_the_till_s_camera_reads_a_payment_code(
+    wallet: Wallet,
+    browser: Browser,
+    visitor: Callable[..., Visitor],
+    phone: str,
+    other_phone: str,
+    tmp_path: Path,
+) -> None:
+    stream = film(tmp_path / "customer.y4m", "x")
+    with with_camera(
+        browser, wallet, *CAMERA, f"--use-file-for-fake-video-capture={stream}"
+    ) as shop:
+        steps.sign_up(shop, wallet, other_phone, "掌柜")
+        steps.open_shop(shop, "易茶铺")
+        customer = visitor()
+        steps.sign_up(customer, wallet, phone, "小易")
+        steps.bind_card(customer, wallet)
+        steps.top_up(customer, "100")
+        film(stream, steps.payment_code(customer))  # read when the camera starts
+        steps.open_till(shop, "23.00")
+        shop.page.locator("[data-camera]").click()
+        section = shop.page.locator("[data-scan]")
+        expect(section).to_have_attribute("data-scan", "reading", timeout=CODE_READ_MS)
+        steps.shot(shop.page, "till-camera")
+        expect(shop.page.locator("[data-state=paid]")).to_be_visible(timeout=CODE_READ_MS)
+        expect(shop.page.locator("#till-camera")).to_be_hidden()
+        assert shop.page.evaluate("document.querySelector('video').srcObject") is None
+        assert shop.errors == []
+
+
 def test_the_camera_closes_when_asked_and_when_hidden(
     wallet: Wallet, browser: Browser, phone: str, tmp_path: Path
 ) -> None:

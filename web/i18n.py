@@ -129,8 +129,7 @@ class Texts:
 
     def day(self, at: datetime | date) -> str:
         local = at.astimezone(ZONE).date() if isinstance(at, datetime) else at
-        pattern = "M月d日 EEE" if self.language == "zh-CN" else "EEE d MMM"
-        return format_date(local, pattern, locale=self._locale)
+        return _day(self.language, local)
 
     def zone(self, name: str) -> str:
         """A time zone and the city that it is named after: "China Time · Shanghai"."""
@@ -140,6 +139,13 @@ class Texts:
     def month(self, first: date) -> str:
         pattern = "y年M月" if self.language == "zh-CN" else "MMMM y"
         return format_date(first, pattern, locale=self._locale)
+
+
+@lru_cache
+def _day(language: str, day: date) -> str:
+    """Pages name the same few days all the time, and drawing one takes a while."""
+    pattern = "M月d日 EEE" if language == "zh-CN" else "EEE d MMM"
+    return format_date(day, pattern, locale=LOCALES[language])
 
 
 def money(amount_fen: int) -> str:

@@ -23,7 +23,7 @@ class Payee(msgspec.Struct, frozen=True, kw_only=True):
 
     person: bool
     verified: bool = False
-    store: str = ""
+    store: str = ""  # and terminal, as the till is called
 
 
 @get(["/o/{code:str}", "/O/{code:str}"])
@@ -64,8 +64,8 @@ async def payee_of(services: Services, order: Order) -> Payee:
         shop = await services.merchant.shop(order.payee_id)
     except NotFound:
         return Payee(person=False)
-    store = await services.merchant.store_name(order.store_id) if order.store_id else ""
-    return Payee(person=False, verified=shop.verified, store=store)
+    place = await services.merchant.place(order.store_id, order.terminal_id)
+    return Payee(person=False, verified=shop.verified, store=" · ".join(filter(None, place)))
 
 
 def is_transfer(order: Order) -> bool:

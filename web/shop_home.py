@@ -258,9 +258,7 @@ def _day(day: date, sums: SaleSum) -> DayRow:
 
 
 async def _duties(services: Services, seat: Seat, now: datetime) -> Duties:
-    pending = SaleFilter(
-        shop_id=seat.shop_id, since=now - WEEK, until=now, kind="refund", status="pending"
-    )
+    pending = SaleFilter(shop_id=seat.shop_id, since=now - WEEK, until=now, status="pending")
     shop, requests, terminals, waiting = await asyncio.gather(
         services.merchant.shop(seat.shop_id),
         services.merchant.refund_requests(seat),

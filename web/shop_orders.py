@@ -159,18 +159,12 @@ async def total_of(services: Services, wanted: SaleFilter) -> SaleSum | None:
 
 
 async def names_of(services: Services, seat: Seat) -> Names:
-    stores, terminals = await asyncio.gather(
-        services.merchant.stores(seat), services.merchant.terminals(seat)
-    )
-    staff = {}
-    if Permission.STAFF in seat.permissions:
-        members = await services.merchant.members(seat)
-        staff = {member.person_id: member.name for member in members}
-    return Names(
-        stores={store.store_id: store.name for store in stores},
-        terminals={terminal.terminal_id: terminal.name for terminal in terminals},
-        staff=staff,
-    )
+    names = await services.merchant.names(seat)
+
+    def of(prefix: str) -> dict[str, str]:
+        return {key: name for key, name in names.items() if key.startswith(prefix)}
+
+    return Names(stores=of("sto_"), terminals=of("trm_"), staff=of("usr_"))
 
 
 def _context(listing: Listing) -> dict[str, Any]:

@@ -241,12 +241,13 @@ class Merchant(Protocol):
 
     async def set_open(self, seat: Seat, is_open: bool) -> Shop:
         """Permission STORES."""
-        ...
+
+    async def names(self, seat: Seat) -> dict[str, str]:
+        """By id: of stores and terminals, as seen by any member; of people, with STAFF."""
 
     # stores and terminals: permission STORES
     async def stores(self, seat: Seat) -> tuple[Store, ...]:
         """Any member; a cashier of one store sees that one."""
-        ...
 
     async def terminals(self, seat: Seat, store_id: str = "") -> tuple[Terminal, ...]: ...
 
@@ -274,9 +275,8 @@ class Merchant(Protocol):
         """By its id or its 8 digits, for anybody. Refuses: NotFound."""
         ...
 
-    async def store_name(self, store_id: str) -> str:
-        """For whoever pays there; "" where there is no such store."""
-        ...
+    async def place(self, store_id: str, terminal_id: str) -> tuple[str, str]:
+        """Names of both for whoever pays there; "" where there is none."""
 
     # the till: permission CHARGE
     async def charge(self, seat: Seat, charge: Charge) -> Order:
@@ -332,7 +332,6 @@ class Merchant(Protocol):
 
     async def refund_requests(self, seat: Seat) -> tuple[RefundRequest, ...]:
         """Open ones, oldest first. Permission REFUND or ORDERS."""
-        ...
 
     async def refund_request(self, payer_id: str, payment_id: str) -> RefundRequest | None:
         """The newest of a payment, for its payer."""

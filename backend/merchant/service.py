@@ -69,6 +69,9 @@ class MerchantService:
 
     # -- stores and terminals -------------------------------------------------------------------
 
+    async def names(self, seat: Seat) -> dict[str, str]:
+        return await self._stores.names(seat)
+
     async def stores(self, seat: Seat) -> tuple[Store, ...]:
         return await self._stores.stores(seat)
 
@@ -98,8 +101,8 @@ class MerchantService:
     async def static_code(self, code_id: str) -> StaticCode:
         return await self._stores.static_code(code_id)
 
-    async def store_name(self, store_id: str) -> str:
-        return await self._stores.name_of(store_id)
+    async def place(self, store_id: str, terminal_id: str) -> tuple[str, str]:
+        return await self._stores.place(store_id, terminal_id)
 
     # -- the till -------------------------------------------------------------------------------
 

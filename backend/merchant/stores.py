@@ -19,10 +19,25 @@ from backend.merchant import (
 )
 from backend.merchant import acts as told
 from backend.merchant.guard import need_store
+from backend.shop_roles import Permission
 
 MAX_ADDRESS = 100  # characters
 SHORT_CODE_TRIES = 32  # of ten million; each fails by chance only
 
+_NAMES = """
+select store_id as id, name, created_at as since from merchant.store
+where shop_id = $1 and ($2 = '' or store_id = $2)
+union all
+select terminal_id, name, created_at from merchant.terminal
+where shop_id = $1 and ($2 = '' or store_id = $2)
+union all
+select person_id, name, joined_at from merchant.member where shop_id = $1 and $3
+order by since, id
+"""
+_PLACE = """
+select coalesce((select name from merchant.store where store_id = $1), '') as store,
+    coalesce((select name from merchant.terminal where terminal_id = $2), '') as terminal
+"""
 _STORE = "store_id, shop_id, name, address, closed, created_at"
 _TERMINAL = "terminal_id, store_id, shop_id, name, code_id, short_code, closed, created_at"
 
@@ -30,6 +45,12 @@ _TERMINAL = "terminal_id, store_id, shop_id, name, code_id, short_code, closed, 
 class Stores:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+
+    async def names(self, seat: Seat) -> dict[str, str]:
+        """In the order of being opened or of joining; who has left keeps their name."""
+        people = Permission.STAFF in seat.permissions
+        rows = await TX.query(_NAMES, seat.shop_id, seat.store_id, people)
+        return {row["id"]: row["name"] for row in rows}
 
     async def stores(self, seat: Seat) -> tuple[Store, ...]:
         found = await TX.query_as(
@@ -151,9 +172,9 @@ class Stores:
             raise NotFound()
         return found
 
-    async def name_of(self, store_id: str) -> str:
-        store = await _find_store(store_id) if store_id else None
-        return store.name if store else ""
+    async def place(self, store_id: str, terminal_id: str) -> tuple[str, str]:
+        [row] = await TX.query(_PLACE, store_id, terminal_id)
+        return row["store"], row["terminal"]
 
     async def till(self, seat: Seat, terminal_id: str) -> Terminal | None:
         """The terminal that a cashier stands at, None where none was named. Refuses: NotFound,

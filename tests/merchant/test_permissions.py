@@ -19,6 +19,7 @@ NO_SECRET = "A" * 43
 # call → its arguments, and who may
 CALLS: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
     "set_open": (lambda: (True,), "owner manager"),
+    "names": (lambda: (), EVERYBODY),
     "stores": (lambda: (), EVERYBODY),
     "terminals": (lambda: (), EVERYBODY),
     "open_store": (lambda: (ids.new("sto"), "二店", ""), "owner manager"),
