@@ -25,6 +25,7 @@ from web.i18n import msg
 from web.problems import status_of
 from web.render import page
 from web.security import cookies
+from web.session import Visit
 from web.till_codes import payment_code
 from web.till_orders import drawn, read
 
@@ -65,9 +66,10 @@ async def till(
 
 
 @post("/orders", status_code=200)
-async def charge(
+async def charge(  # noqa: PLR0913 — what a handler needs arrives by name
     request: WebRequest,
     data: URLEncodedBody[dict[str, str]],
+    visit: NamedDependency[Visit],
     person: NamedDependency[Person],
     services: NamedDependency[Services],
     settings: NamedDependency[Settings],
@@ -78,7 +80,7 @@ async def charge(
     if asked is None:
         return await _till(request, services, seat, form, 422)
     try:
-        await _charge(services, seat, asked)
+        await _charge(services, seat, asked, visit.device_secret)
     except DomainError as refusal:
         if refusal.money_moved == "no":
             return await _refused(request, services, seat, form, refusal)
@@ -112,7 +114,7 @@ def _asked(form: Form, settings: Settings) -> Asked | None:
     )
 
 
-async def _charge(services: Services, seat: Seat, asked: Asked) -> None:
+async def _charge(services: Services, seat: Seat, asked: Asked, device_secret: str) -> None:
     """Refuses: as merchant.charge and merchant.charge_shown."""
     if not asked.pay_code:
         await services.merchant.charge(
@@ -132,6 +134,7 @@ async def _charge(services: Services, seat: Seat, asked: Asked) -> None:
             payment_id=asked.payment_id,
             amount_fen=asked.amount_fen,
             pay_code=asked.pay_code,
+            device_secret=device_secret,
             note=asked.note,
             terminal_id=asked.terminal_id,
         ),

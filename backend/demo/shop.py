@@ -156,6 +156,7 @@ class DemoShop:
                 payment_id=sale.payment_id,
                 amount_fen=sale.amount_fen,
                 pay_code=shown.code,
+                device_secret=self._secrets[seat.person_id],
                 note=sale.note,
                 terminal_id=self._tills[sale.till].terminal_id,
             ),

@@ -117,6 +117,7 @@ class ChargeShown(msgspec.Struct, frozen=True, kw_only=True):
     payment_id: Id
     amount_fen: Amount
     pay_code: PayCode
+    device_secret: str
     note: Note = ""
     terminal_id: str = ""
 

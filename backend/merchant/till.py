@@ -8,7 +8,7 @@ from backend import ids
 from backend.errors import NotFound
 from backend.merchant import Charge, ChargeShown, PayStatic, Seat, Shift, ShopClosed
 from backend.merchant import acts as told
-from backend.merchant.guard import sees_all_orders
+from backend.merchant.guard import need, sees_all_orders
 from backend.merchant.parts import Parts
 from backend.merchant.shops import Shops
 from backend.merchant.stores import Stores
@@ -23,8 +23,10 @@ from backend.payments import (
     StartRefund,
 )
 from backend.sales import SaleFilter
+from backend.shop_roles import Permission
 
 SHIFT_ORDERS = 20
+SHOWN = "shown"  # of the orders whose payment the till may take back
 REVERSAL = "reversal"  # the reason, a machine word that pages put into words
 _MARGIN = timedelta(seconds=1)  # "until" is not part of a range
 
@@ -40,7 +42,12 @@ class Till:
     async def charge_shown(self, seat: Seat, charge: ChargeShown) -> Charged:
         order = await self._order(seat, charge, "shown")
         return await self._payments.charge_code(
-            ChargeCode(payment_id=charge.payment_id, order=order, pay_code=charge.pay_code)
+            ChargeCode(
+                payment_id=charge.payment_id,
+                order=order,
+                pay_code=charge.pay_code,
+                device_secret=charge.device_secret,
+            )
         )
 
     async def charged(self, seat: Seat, order_id: str) -> Charged:
@@ -61,6 +68,8 @@ class Till:
         return cancelled
 
     async def reverse(self, seat: Seat, order_id: str, device_secret: str) -> Charged:
+        """A payment is taken back only where the till had read a code and may never have learnt the
+        truth, by who charged or may refund; all others are refunds."""
         order = await self.order(seat, order_id)
         if order.status != "paid":
             try:
@@ -68,6 +77,10 @@ class Till:
                 return await self._payments.charged(seat.shop_id, order_id)
             except OrderPaid:  # the payer was faster
                 order = await self.order(seat, order_id)
+        if order.opened_by != seat.person_id or order.code != SHOWN:
+            need(seat, Permission.REFUND)
+        if order.code != SHOWN:
+            raise OrderPaid()
         if order.payment_id is not None:  # a paid order has one
             await self._take_back(seat, order, order.payment_id, device_secret)
         return await self._payments.charged(seat.shop_id, order_id)

@@ -119,6 +119,8 @@ class Charging:
                     shop_id=order.payee_id,
                     terminal_id=order.terminal_id or order.payee_id,
                     amount_fen=order.amount_fen,
+                    actor_id=charge.order.opened_by,
+                    device_secret=charge.device_secret,
                 )
             )
         if redeemed.payer_id == order.owner_id:

@@ -51,8 +51,8 @@ class RefundDriver:
         self._parts = parts
 
     async def authorize(self, row: RefundRow, proof: AuthorizeRefund) -> RefundRow:
-        """created → authorized, or → refused. Refuses: RiskUnavailable (try again with the same
-        id), and as `_still_fits` and `_keep`; that is the refund's end."""
+        """created → authorized, or → refused. Refuses: RiskUnavailable, PaymentNotSeen (try
+        again with the same id), and as `_still_fits` and `_keep`; that is the refund's end."""
         try:
             await self._still_fits(row)
             with risk_at_hand():
@@ -60,6 +60,8 @@ class RefundDriver:
         except RiskUnavailable:
             raise
         except DomainError as refusal:
+            if refusal.retryable:
+                raise
             return await self.refuse(row, refusal, used_limits=True)
         try:
             return await self._keep(row, verdict)

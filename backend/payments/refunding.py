@@ -109,6 +109,8 @@ class Refunding:
         except RiskUnavailable:
             raise
         except DomainError as refusal:
+            if refusal.retryable:  # the security system has not seen the payment yet
+                raise
             # Refused for good, unless the same call in another tab has gone on meanwhile.
             ended = await self._driver.settle(await self._driver.refuse(row, refusal))
             return RefundStarted(refund=as_seen(ended), requirement=None)

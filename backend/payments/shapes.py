@@ -135,6 +135,7 @@ class ChargeCode(msgspec.Struct, frozen=True, kw_only=True):
     payment_id: Id
     order: OpenOrder
     pay_code: PayCode
+    device_secret: str  # of who charges: order.opened_by
 
 
 class Charged(msgspec.Struct, frozen=True, kw_only=True):

@@ -266,7 +266,8 @@ class Risk(Protocol):
         """Burn the code for this payment, whatever becomes of it. The same call again: the same
         answer. `prepare` and `authorize` of the intent with that id and code "shown" then take the
         code's device for the payer's, without a device_secret. Refuses: PayCodeInvalid (unknown,
-        used, expired, revoked: one answer for all), TooManyGuesses (of this terminal), IdReused."""
+        used, expired, revoked: one answer for all), TooManyGuesses (of this terminal, person or
+        shop), MemberForbidden, DeviceUnknown, IdReused."""
         ...
 
     # shops and their people
@@ -304,7 +305,8 @@ class Risk(Protocol):
         """takes "none" or "passkey". Checked against the stored intent of the payment: same shop,
         same person, all refunds together never above the amount, the fee in proportion, within
         REFUND_WINDOW. Refuses: IntentInvalid, IdReused, DeviceUnknown, MemberForbidden,
-        RefundTooMuch (left_fen), RefundTooLate, PayerFrozen (the shop), NeedsPasskey."""
+        RefundTooMuch (left_fen), RefundTooLate, PayerFrozen (the shop), NeedsPasskey,
+        PaymentNotSeen (allowed, but not in the audited books after a wait of 2 s)."""
         ...
 
     async def authorize_refund(self, authorize: AuthorizeRefund) -> SignedVerdict:

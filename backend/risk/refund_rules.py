@@ -15,7 +15,6 @@ from backend.risk.refusals import (
 )
 from backend.risk.shapes_shop import REFUND_FREE_FEN, REFUND_WINDOW, REVERSAL_WINDOW
 
-
 SHOWN = "shown"
 
 
@@ -42,8 +41,8 @@ class Paid(msgspec.Struct, frozen=True):
 
 
 def check(refund: Refund, paid: Paid | None, now: datetime) -> Paid:
-    """The payment. Refuses: IntentInvalid, MemberForbidden (of a reversal), PaymentNotSeen, RefundTooLate,
-    RefundTooMuch."""
+    """The payment. Refuses: IntentInvalid, MemberForbidden (of a reversal), PaymentNotSeen,
+    RefundTooLate, RefundTooMuch."""
     if paid is None or not _same_people(refund.intent, paid.intent):
         raise IntentInvalid()
     if refund.reversal:
@@ -68,8 +67,8 @@ def passkey_reasons(
     together_fen: int, reversal: bool, trusted_at: datetime, now: datetime
 ) -> tuple[str, ...]:
     """Why the actor's passkey is asked for. together_fen: this refund and all others of its
-    payment, or many small ones would pass for none. A reversal has nobody at hand who could give it: it is
-    of one payment, minutes old, and goes back to who paid."""
+    payment, or many small ones would pass for none. A reversal has nobody at hand who could give
+    it: it is of one payment, minutes old, and goes back to who paid."""
     if reversal:
         return ()
     over = ("refund_over_free",) if together_fen > REFUND_FREE_FEN else ()

@@ -86,7 +86,7 @@ async def await_posting(payment_id: str) -> None:
     transaction. What is not there after a while, `check` refuses."""
     with suppress(TimeoutError):
         async with asyncio.timeout(SEEN_WITHIN_S):
-            while not await _is_seen(payment_id):
+            while not await _is_seen(payment_id):  # noqa: ASYNC110 — another process sees it
                 await asyncio.sleep(LOOK_EVERY_S)
 
 

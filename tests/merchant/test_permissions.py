@@ -34,6 +34,7 @@ CALLS: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
                 payment_id=ids.new("pay"),
                 amount_fen=1,
                 pay_code="88" + "0" * 16,
+                device_secret=NO_SECRET,
             ),
         ),
         "owner manager cashier",

@@ -7,7 +7,16 @@ import pytest
 
 from backend import ids
 from backend.errors import BadRequest, IdReused, NotFound
-from backend.merchant import AskRefund, Charge, ChargeShown, GiveBack, RefundAsked, Seat, Shop
+from backend.merchant import (
+    AskRefund,
+    Charge,
+    ChargeShown,
+    GiveBack,
+    PermissionMissing,
+    RefundAsked,
+    Seat,
+    Shop,
+)
 from backend.payments import (
     Confirm,
     OrderPaid,
@@ -108,11 +117,22 @@ async def test_a_shift_is_the_cashiers_own(
     assert (await merchant.shift(seat)).amount_fen == 7_00
 
 
-async def test_a_payment_code_is_charged(world: World, seat: Seat, payer: Wallet) -> None:
+async def showing(world: World, payer: Wallet, cashier: Wallet) -> ChargeShown:
+    """The payer's code, as the cashier reads it."""
     [code] = await world.services.risk.issue_codes(IssueCodes(payer.person_id, payer.device_secret))
-    charge = ChargeShown(
-        order_id=ids.new("ord"), payment_id=ids.new("pay"), amount_fen=8_00, pay_code=code.code
+    return ChargeShown(
+        order_id=ids.new("ord"),
+        payment_id=ids.new("pay"),
+        amount_fen=8_00,
+        pay_code=code.code,
+        device_secret=cashier.device_secret,
     )
+
+
+async def test_a_payment_code_is_charged(
+    world: World, owner: Wallet, seat: Seat, payer: Wallet
+) -> None:
+    charge = await showing(world, payer, owner)
     charged = await world.services.merchant.charge_shown(seat, charge)
     assert charged.state == "succeeded"
     assert charged.order.opened_by == seat.person_id
@@ -136,7 +156,7 @@ async def test_a_paid_charge_goes_back_whole_once(
 ) -> None:
     merchant, li = world.services.merchant, await world.person()
     mine = await world.hire(owner, li, Role.CASHIER)
-    payment = await sold(world, mine, payer)
+    payment = (await merchant.charge_shown(mine, await showing(world, payer, li))).order
     with pytest.raises(ReversalTooSoon):
         await merchant.reverse(mine, payment.order_id, li.device_secret)
     with pytest.raises(OrderPaid):
@@ -155,6 +175,21 @@ async def test_a_paid_charge_goes_back_whole_once(
     assert await world.balance(f"shop:{seat.shop_id}") == 0
     kinds = [act.kind for act in await merchant.acts(seat, 0, 20)]
     assert kinds.count("reversal_started") == 1
+
+
+async def test_what_was_not_read_from_a_code_is_refunded_and_not_reversed(
+    world: World, owner: Wallet, seat: Seat, payer: Wallet
+) -> None:
+    merchant, li = world.services.merchant, await world.person()
+    mine = await world.hire(owner, li, Role.CASHIER)
+    payment = await sold(world, mine, payer)
+    world.later(seconds=16)
+    with pytest.raises(PermissionMissing) as refused:
+        await merchant.reverse(mine, payment.order_id, li.device_secret)
+    assert refused.value.params["permission"] == "refund"
+    with pytest.raises(OrderPaid):
+        await merchant.reverse(seat, payment.order_id, owner.device_secret)
+    assert await world.balance(f"shop:{seat.shop_id}") == 20_00
 
 
 # -- refunds -------------------------------------------------------------------------------------

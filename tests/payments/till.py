@@ -31,6 +31,7 @@ class Till(msgspec.Struct, kw_only=True):
             payment_id=ids.new("pay"),
             order=msgspec.structs.replace(order, **changes),
             pay_code=code,
+            device_secret=self.owner.device_secret,
         )
 
     async def charge(self, payer: Wallet, amount_fen: int = 23_00) -> Charged:

@@ -82,6 +82,8 @@ class Person(msgspec.Struct):
 class World:
     """The service in one of its forms, its clock and its outbox."""
 
+    cashier: Person  # who charges in the shop, where a test has one
+
     def __init__(self, risk: RiskWithDemo, clock: FixedClock, outbox: Outbox) -> None:
         self.risk, self.clock, self.outbox = risk, clock, outbox
 
@@ -232,12 +234,6 @@ async def found_shop(world: World, owner: Person) -> str:
     shop_id = ids.new("mch")
     await world.risk.found_shop(FoundShop(shop_id, owner.person_id, owner.secret))
     return shop_id
-
-
-async def till_of(world: World) -> tuple[str, Person]:
-    """A shop, and who charges there."""
-    owner = await world.person()
-    return await found_shop(world, owner), owner
 
 
 async def hire(world: World, shop_id: str, by: Person, role: Role) -> Person:

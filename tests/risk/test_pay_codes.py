@@ -16,8 +16,10 @@ from backend.risk import (
     Assess,
     Authorize,
     DeviceUnknown,
+    FoundShop,
     IntentInvalid,
     IssueCodes,
+    MemberForbidden,
     NeedsPasskey,
     PasskeyRequired,
     PayCodeInvalid,
@@ -28,9 +30,10 @@ from backend.risk import (
     TooManyCodesAhead,
     TooManyGuesses,
 )
-from backend.risk.code_guesses import MAX_WRONG_CODES
+from backend.risk.code_guesses import MAX_WRONG_CODES, MAX_WRONG_CODES_OF_SHOP
 from backend.risk.pay_codes import hash_of, new_code
-from tests.risk.people import SHOP, Person, World, alarm, altered
+from backend.shop_roles import Role
+from tests.risk.people import SHOP, Person, World, alarm, altered, hire
 
 TILL, OTHER_TILL = "trm_1", "trm_2"
 BIG = 600_00  # takes a passkey
@@ -41,8 +44,23 @@ async def show(world: World, person: Person, *, ahead: bool = False) -> str:
     return shown.code
 
 
-def read(wanted: Intent, code: str, till: str = TILL) -> RedeemCode:
-    return RedeemCode(wanted.intent_id, code, wanted.payee_id, till, wanted.amount_fen)
+@pytest.fixture(autouse=True)
+async def cashier(world: World) -> None:
+    """Who charges in the shop."""
+    by = world.cashier = await world.person()
+    await world.risk.found_shop(FoundShop(SHOP, by.person_id, by.secret))
+
+
+def read(by: Person, wanted: Intent, code: str, till: str = TILL) -> RedeemCode:
+    return RedeemCode(
+        wanted.intent_id,
+        code,
+        wanted.payee_id,
+        till,
+        wanted.amount_fen,
+        by.person_id,
+        by.secret,
+    )
 
 
 async def charge(
@@ -50,7 +68,9 @@ async def charge(
 ) -> Intent:
     """A code of the person, read by a till; the intent of the payment that follows."""
     wanted = altered(world.intent(person, amount_fen), code="shown")
-    await world.risk.redeem_code(read(wanted, await show(world, person, ahead=ahead)))
+    await world.risk.redeem_code(
+        read(world.cashier, wanted, await show(world, person, ahead=ahead))
+    )
     return wanted
 
 
@@ -79,7 +99,7 @@ async def test_the_till_pays_with_the_codes_device(world: World) -> None:
     person = await world.person()
     wanted = altered(world.intent(person), code="shown")
     code = await show(world, person)
-    redeemed = await world.risk.redeem_code(read(wanted, code))
+    redeemed = await world.risk.redeem_code(read(world.cashier, wanted, code))
     assert redeemed == Redeemed(person.person_id, ahead=False)
     requirement = await world.risk.prepare(Prepare(wanted, ""))
     assert (requirement.takes, requirement.level) == ("none", "C")
@@ -159,7 +179,7 @@ async def test_no_payment_by_code_without_a_code(world: World) -> None:
         with pytest.raises(IntentInvalid):
             await world.risk.prepare(Prepare(wanted, secret))
     dynamic = world.intent(person)  # nor does a code serve an intent of another kind
-    await world.risk.redeem_code(read(dynamic, await show(world, person)))
+    await world.risk.redeem_code(read(world.cashier, dynamic, await show(world, person)))
     with pytest.raises(DeviceUnknown):
         await world.risk.prepare(Prepare(dynamic, ""))
 
@@ -169,7 +189,10 @@ async def test_two_tills_read_one_code_and_one_gets_it(world: World) -> None:
     code = await show(world, person)
     wanted = [altered(world.intent(person), code="shown") for _ in range(6)]
     answers = await asyncio.gather(
-        *(world.risk.redeem_code(read(w, code, f"trm_{n}")) for n, w in enumerate(wanted)),
+        *(
+            world.risk.redeem_code(read(world.cashier, w, code, f"trm_{n}"))
+            for n, w in enumerate(wanted)
+        ),
         return_exceptions=True,
     )
     assert sum(isinstance(a, Redeemed) for a in answers) == 1
@@ -183,14 +206,15 @@ async def test_two_tills_read_one_code_and_one_gets_it(world: World) -> None:
 async def test_asked_again_the_till_gets_the_same_answer(world: World) -> None:
     person = await world.person()
     wanted = altered(world.intent(person), code="shown")
-    call = read(wanted, await show(world, person))
+    call = read(world.cashier, wanted, await show(world, person))
     answers = await asyncio.gather(*(world.risk.redeem_code(call) for _ in range(5)))
     assert set(answers) == {Redeemed(person.person_id, ahead=False)}
     world.clock.move(timedelta(hours=1))
     assert await world.risk.redeem_code(call) == answers[0]
+    with pytest.raises(MemberForbidden):  # who charges here does not charge there
+        await world.risk.redeem_code(msgspec.structs.replace(call, shop_id=SHOP[:-1] + "t"))
     changes: tuple[dict[str, Any], ...] = (
         {"amount_fen": 1},
-        {"shop_id": SHOP[:-1] + "t"},
         {"terminal_id": OTHER_TILL},
         {"code": new_code()},
     )
@@ -204,7 +228,7 @@ async def test_asked_again_the_till_gets_the_same_answer(world: World) -> None:
 async def test_two_terminals_with_one_payment_id(world: World) -> None:
     person = await world.person()
     wanted = altered(world.intent(person), code="shown")
-    calls = [read(wanted, await show(world, person), f"trm_{n}") for n in range(4)]
+    calls = [read(world.cashier, wanted, await show(world, person), f"trm_{n}") for n in range(4)]
     answers = await asyncio.gather(*map(world.risk.redeem_code, calls), return_exceptions=True)
     assert sum(isinstance(a, Redeemed) for a in answers) == 1
     assert sum(isinstance(a, IdReused) for a in answers) == 3
@@ -214,10 +238,10 @@ async def test_a_failed_payment_has_burnt_the_code(world: World) -> None:
     person = await world.demo_person()
     code = await show(world, person)
     wanted = altered(world.intent(person, BIG), code="shown")
-    await world.risk.redeem_code(read(wanted, code))
+    await world.risk.redeem_code(read(world.cashier, wanted, code))
     with pytest.raises(NeedsPasskey):
         await world.risk.prepare(Prepare(wanted, ""))
-    await refused(world, read(altered(world.intent(person), code="shown"), code))
+    await refused(world, read(world.cashier, altered(world.intent(person), code="shown"), code))
 
 
 @pytest.mark.parametrize(("ahead", "life"), [(False, 60), (True, 24 * 3600)])
@@ -228,9 +252,9 @@ async def test_a_code_lives_so_long_and_some_grace(world: World, ahead: bool, li
     )
     assert early.expires_at == world.clock.now() + timedelta(seconds=life)
     world.clock.move(timedelta(seconds=life + 14))
-    await world.risk.redeem_code(read(world.intent(person), early.code))
+    await world.risk.redeem_code(read(world.cashier, world.intent(person), early.code))
     world.clock.move(timedelta(seconds=1))
-    await refused(world, read(world.intent(person), late.code))
+    await refused(world, read(world.cashier, world.intent(person), late.code))
 
 
 async def test_codes_ahead_pay_only_without_a_passkey(world: World) -> None:
@@ -267,7 +291,7 @@ async def test_revealed_digits_always_take_a_passkey(world: World) -> None:
     await world.risk.reveal_code(person.person_id, person.secret, code)
     await world.risk.reveal_code(person.person_id, person.secret, code)
     wanted = altered(world.intent(person, 1_00), code="shown")
-    await world.risk.redeem_code(read(wanted, code))
+    await world.risk.redeem_code(read(world.cashier, wanted, code))
     asked = await world.risk.prepare(Prepare(wanted, ""))
     assert (asked.takes, asked.reasons) == ("passkey", ("digits_revealed",))
     with pytest.raises(PasskeyRequired):
@@ -299,8 +323,8 @@ async def test_revoked_codes_pay_nothing(world: World) -> None:
     others = await show(world, second)
     await world.risk.revoke_codes(person.person_id, person.secret)
     for code in codes:
-        await refused(world, read(world.intent(person), code))
-    await world.risk.redeem_code(read(world.intent(person), others))
+        await refused(world, read(world.cashier, world.intent(person), code))
+    await world.risk.redeem_code(read(world.cashier, world.intent(person), others))
     with pytest.raises(DeviceUnknown):
         await world.risk.revoke_codes(second.person_id, "x" * 43)
 
@@ -311,7 +335,7 @@ async def test_codes_die_with_their_device(world: World) -> None:
     code, burnt = await show(world, second, ahead=True), await charge(world, second)
     approval = await world.approve(person, f"remove_device:{second.device_id}")
     await world.risk.remove_device(approval, second.device_id)
-    await refused(world, read(world.intent(person), code))
+    await refused(world, read(world.cashier, world.intent(person), code))
     with pytest.raises(DeviceUnknown):  # read before, but not prepared yet
         await world.risk.prepare(Prepare(burnt, ""))
     with pytest.raises(DeviceUnknown):
@@ -323,14 +347,14 @@ async def test_codes_die_when_their_person_freezes(world: World) -> None:
     code = await show(world, person, ahead=True)
     burnt = await charge(world, person)
     await world.risk.freeze(person.person_id, person.secret)
-    await refused(world, read(world.intent(person), code))
+    await refused(world, read(world.cashier, world.intent(person), code))
     with pytest.raises(PayerFrozen):
         await world.risk.prepare(Prepare(burnt, ""))
     with pytest.raises(PayerFrozen):
         await show(world, person)
     await world.risk.unfreeze(await world.approve(person, "unfreeze"))
     world.clock.move(timedelta(hours=12))
-    await refused(world, read(world.intent(person), code))  # thawed: it stays dead
+    await refused(world, read(world.cashier, world.intent(person), code))  # thawed: it stays dead
     await charge(world, person)
 
 
@@ -338,7 +362,7 @@ async def test_an_alarm_stops_codes(world: World) -> None:
     person = await world.person()
     code = await show(world, person)
     await alarm(world, f"person:{person.person_id}")
-    await refused(world, read(world.intent(person), code))
+    await refused(world, read(world.cashier, world.intent(person), code))
     with pytest.raises(PayerFrozen):
         await show(world, person)
 
@@ -347,27 +371,66 @@ async def test_wrong_codes_are_counted_by_terminal(world: World) -> None:
     person = await world.person()
     expired = await show(world, person)
     world.clock.move(timedelta(seconds=75))
-    await refused(world, read(world.intent(person), expired))
+    await refused(world, read(world.cashier, world.intent(person), expired))
     for _ in range(MAX_WRONG_CODES - 2):
-        await refused(world, read(world.intent(person), new_code()))
+        await refused(world, read(world.cashier, world.intent(person), new_code()))
     good, late = await show(world, person), await show(world, person, ahead=True)
-    call = read(altered(world.intent(person), code="shown"), good)
+    call = read(world.cashier, altered(world.intent(person), code="shown"), good)
     await world.risk.redeem_code(call)  # what is right is not counted
     world.clock.move(timedelta(minutes=1))
-    await refused(world, read(world.intent(person), new_code()))
+    await refused(world, read(world.cashier, world.intent(person), new_code()))
     with pytest.raises(TooManyGuesses) as refusal:
-        await world.risk.redeem_code(read(world.intent(person), late))
+        await world.risk.redeem_code(read(world.cashier, world.intent(person), late))
     assert refusal.value.params == {"seconds": 9 * 60}
     await world.risk.redeem_code(call)  # an answer that was lost is given again all the same
-    await world.risk.redeem_code(read(world.intent(person), await show(world, person), OTHER_TILL))
+    colleague = await hire(world, SHOP, world.cashier, Role.CASHIER)
+    with pytest.raises(TooManyGuesses):  # who guesses takes the count along to the next till
+        await world.risk.redeem_code(read(world.cashier, world.intent(person), late, OTHER_TILL))
+    with pytest.raises(TooManyGuesses):
+        await world.risk.redeem_code(read(colleague, world.intent(person), late))
+    fresh = await show(world, person)
+    await world.risk.redeem_code(read(colleague, world.intent(person), fresh, OTHER_TILL))
     world.clock.move(timedelta(minutes=9))
-    await world.risk.redeem_code(read(world.intent(person), late))
+    await world.risk.redeem_code(read(world.cashier, world.intent(person), late))
+
+
+async def test_wrong_codes_are_counted_by_shop(world: World) -> None:
+    person = await world.person()
+    await SEC.query(
+        "insert into risk.code_guess select $1, $2 from generate_series(1, $3)",
+        f"shop:{SHOP}",
+        world.clock.now(),
+        MAX_WRONG_CODES_OF_SHOP - 1,
+    )
+    await refused(world, read(world.cashier, world.intent(person), new_code()))
+    with pytest.raises(TooManyGuesses):
+        await world.risk.redeem_code(
+            read(world.cashier, world.intent(person), await show(world, person), OTHER_TILL)
+        )
+
+
+async def test_only_who_may_charge_there_reads_a_code(world: World) -> None:
+    person, stranger = await world.person(), await world.person()
+    auditor = await hire(world, SHOP, world.cashier, Role.AUDITOR)
+    code = await show(world, person)
+    call = read(world.cashier, altered(world.intent(person), code="shown"), code)
+    for by in (stranger, auditor, person):
+        with pytest.raises(MemberForbidden):
+            await world.risk.redeem_code(
+                msgspec.structs.replace(call, actor_id=by.person_id, device_secret=by.secret)
+            )
+    with pytest.raises(DeviceUnknown):
+        await world.risk.redeem_code(msgspec.structs.replace(call, device_secret=person.secret))
+    await world.risk.redeem_code(call)  # nobody had burnt it
 
 
 async def test_guesses_at_once_do_not_outrun_the_count(world: World) -> None:
     person = await world.person()
     answers = await asyncio.gather(
-        *(world.risk.redeem_code(read(world.intent(person), new_code())) for _ in range(30)),
+        *(
+            world.risk.redeem_code(read(world.cashier, world.intent(person), new_code()))
+            for _ in range(30)
+        ),
         return_exceptions=True,
     )
     assert sum(isinstance(a, PayCodeInvalid) for a in answers) == MAX_WRONG_CODES

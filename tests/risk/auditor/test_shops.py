@@ -13,7 +13,7 @@ from backend.db import SEC
 from backend.intent import Intent
 from backend.ledger import InsufficientFunds, NewAccount, Post
 from backend.posting import Posting, Transfer
-from backend.risk import AuthorizeRefund, PrepareRefund
+from backend.risk import AuthorizeRefund, PaymentNotSeen, PrepareRefund
 from backend.risk.service import DemoService, build
 from backend.settings import Settings
 from backend.verdict import SignedVerdict
@@ -83,6 +83,24 @@ async def test_refunds_payouts_and_returns_are_lawful(
     await watch.caught_up()
     await watch.looked_around()
     assert await watch.alarms() == []
+
+
+async def test_what_was_allowed_and_never_posted_is_not_refunded(
+    world: World, town: Town, watch: Watch
+) -> None:
+    owner, shop_id = await shop_of(world, town)
+    payer = await world.demo_person()
+    await town.ledger.open_accounts((NewAccount(f"person:{payer.person_id}"),))
+    await town.pay(BANK, f"person:{payer.person_id}", 100_00)
+    paid = world.intent(payer, 100_00, shop_id)
+    verdict = await world.free(payer, paid)
+    await watch.caught_up()
+    asked = refund_of(world, Sale(owner, payer, shop_id, paid), 100_00)
+    with pytest.raises(PaymentNotSeen) as refusal:
+        await world.risk.prepare_refund(asked)
+    assert refusal.value.retryable
+    await town.ledger.post(Post(paid.posting, verdict))
+    await allowed(world, asked)  # at once: the auditor is waited for
 
 
 async def test_a_forged_refund(

@@ -27,7 +27,11 @@ async def charge(till: Till, code: str, amount_fen: int = 23_00) -> Charged:
     """The cashier reads the code from the payer's screen."""
     await till.owner.awake()
     shown = ChargeShown(
-        order_id=ids.new("ord"), payment_id=ids.new("pay"), amount_fen=amount_fen, pay_code=code
+        order_id=ids.new("ord"),
+        payment_id=ids.new("pay"),
+        amount_fen=amount_fen,
+        pay_code=code,
+        device_secret=till.owner.wallet.device_secret,
     )
     return await till.world.services.merchant.charge_shown(await till.world.seat(till.shop), shown)
 
