@@ -313,3 +313,14 @@ async def test_a_live_topic_of_one_s_groups(enter: Enter, world: World) -> None:
     )
     answer = await anna.see(f"/events?topics=group:{group.group_id}")
     assert answer.status_code == 404
+
+
+async def test_who_reads_a_personal_code_may_add_its_owner(enter: Enter) -> None:
+    anna, bo = await enter(), await enter(balance=1_00)
+    shown = await anna.see("/receive")
+    found = re.search(r'class="mono" translate="no">([0-9a-z ]+)<', shown.text)
+    assert found
+    page = await bo.see("/u/" + found[1].replace(" ", ""))
+    link = re.search(r"/friends/codes/[0-9a-z]{26}", page.text)
+    assert link
+    assert (await bo.see(link[0])).status_code == 200
