@@ -27,7 +27,7 @@ from web.session import Visit
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 WHOLE, PART = "whole", "part"
-POSTED = "posted"
+CREATED, POSTED = "created", "posted"
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +44,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         """What may still be given back. One that waits for a passkey may never come."""
         taken = sum(r.amount_fen for r in self.refunds if r.status in {"authorized", POSTED})
         return self.payment.amount_fen - max(taken, self.payment.refunded_fen)
+
+    def refund(self, refund_id: str) -> Refund | None:
+        return next((r for r in self.refunds if r.refund_id == refund_id), None)
+
+    def waits_for(self, seat: Seat, refund: Refund) -> bool:
+        """Whether it is theirs to go on with, with their passkey where one is asked for."""
+        return refund.status == CREATED and refund.actor_id == seat.person_id
 
     @property
     def path(self) -> str:
@@ -73,15 +80,18 @@ async def create(  # noqa: PLR0913 — what a handler needs arrives by name
 ) -> Response[str] | Response[None]:
     seat = await _seat(services, person)
     case, form = await _case(services, seat, order_id), Form(data)
-    if any(refund.refund_id == form["refund_id"] for refund in case.refunds):
-        return redirect(request, _result_path(order_id, form["refund_id"]))  # sent twice
-    wanted = _give_back(form, case, visit.device_secret)
+    known = case.refund(form["refund_id"])
+    if known is not None and not case.waits_for(seat, known):
+        return redirect(request, _result_path(order_id, known.refund_id))  # sent twice
+    secret = visit.device_secret
+    wanted = _again(known, secret) if known else _give_back(form, case, secret)
     if wanted is None:
         return _form(request, case, form, 422)
     try:
         started = await services.merchant.refund(seat, wanted)
     except DomainError as refusal:
-        if refusal.money_moved == "unknown":
+        stored = (await _case(services, seat, order_id)).refund(wanted.refund_id)
+        if refusal.money_moved == "unknown" or (refusal.retryable and stored is not None):
             return redirect(request, _result_path(order_id, wanted.refund_id))
         form.values["refund_id"] = ids.new("rfd")  # a refusal is final for its id
         return _form(request, case, form, status_of(refusal), refusal)
@@ -134,7 +144,7 @@ async def show(
     refund_id: FromPath[str],
 ) -> Response[str]:
     case = await _case(services, await _seat(services, person), order_id)
-    found = next((r for r in case.refunds if r.refund_id == refund_id), None)
+    found = case.refund(refund_id)
     if found is None:
         raise NotFound()
     return page(request, "refunds/result.html", case=case, refund=found, width="narrow")
@@ -206,6 +216,16 @@ def _give_back(form: Form, case: Case, device_secret: str) -> GiveBack | None:
         payment_id=case.payment.payment_id,
         amount_fen=amount,
         reason=reason,
+        device_secret=device_secret,
+    )
+
+
+def _again(known: Refund, device_secret: str) -> GiveBack:
+    return GiveBack(
+        refund_id=known.refund_id,
+        payment_id=known.payment_id,
+        amount_fen=known.amount_fen,
+        reason=known.reason,
         device_secret=device_secret,
     )
 

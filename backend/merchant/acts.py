@@ -8,9 +8,39 @@ from backend.merchant import Act, Seat
 
 MAX_PAGE = 100
 
+# Pages have a text for each.
+KINDS = frozenset(
+    {
+        "file_downloaded",
+        "member_invited",
+        "member_joined",
+        "member_removed",
+        "member_role_changed",
+        "member_store_changed",
+        "order_cancelled",
+        "orders_exported",
+        "payout_card_set",
+        "refund_declined",
+        "refund_started",
+        "reversal_started",
+        "shop_closed",
+        "shop_founded",
+        "shop_opened",
+        "store_closed",
+        "store_opened",
+        "store_renamed",
+        "store_reopened",
+        "terminal_closed",
+        "terminal_opened",
+        "terminal_renamed",
+        "terminal_reopened",
+    }
+)
+
 
 async def tell(shop_id: str, person_id: str, kind: str, ref: str, at: datetime) -> None:
     """Inside the caller's transaction, with the change that it tells of."""
+    assert kind in KINDS, kind
     await TX.query(
         "insert into merchant.act (shop_id, person_id, kind, ref, at) values ($1, $2, $3, $4, $5)",
         shop_id,
@@ -23,6 +53,7 @@ async def tell(shop_id: str, person_id: str, kind: str, ref: str, at: datetime) 
 
 async def tell_once(seat: Seat, kind: str, ref: str, once: str, at: datetime) -> None:
     """For a call that may be repeated: under the same id it is told once."""
+    assert kind in KINDS, kind
     await TX.query(
         "insert into merchant.act (shop_id, person_id, kind, ref, at, once)"
         " values ($1, $2, $3, $4, $5, $6) on conflict do nothing",

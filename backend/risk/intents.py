@@ -26,6 +26,9 @@ TRANSIT_ACCOUNT = "bank:transit"
 PAYOUT_ACCOUNT = "bank:payout"
 BANK = "bank"  # the payer of a top-up
 NONCE_BYTES = 32
+# What no schedule of fees may pass: the fee's account is the transaction system's to fill.
+MAX_FEE_BPS = 100
+FEE_ALLOWANCE_FEN = 1_00  # for a line's least fee
 
 _DOMAIN = "pay/v1"
 _PREFIX = canonical(_DOMAIN, Posting("-", "none", ())).partition(b"\n")[0] + b"\n"
@@ -40,7 +43,7 @@ on conflict (intent_id) do nothing
 
 
 def check_payment(intent: Intent, now: datetime) -> None:
-    """Its transfers move the amount from payer to payee, and the fee from payee to us; no more.
+    """Its transfers move the amount from payer to payee, a modest fee from payee to us; no more.
 
     Refuses: IntentInvalid, IntentExpired.
     """
@@ -55,6 +58,7 @@ def check_payment(intent: Intent, now: datetime) -> None:
         and ids.is_id(intent.payer_id, "usr")
         and intent.source == f"person:{intent.payer_id}"
         and payee != intent.source
+        and intent.fee_fen <= intent.amount_fen * MAX_FEE_BPS // 10_000 + FEE_ALLOWANCE_FEN
         and intent.code in CODES
         and _fits(intent, transfers)
     )

@@ -15,6 +15,7 @@ from backend.risk import (
     InviteMember,
     ShopMember,
     approvals,
+    registry,
     shops,
 )
 from backend.risk.events import record
@@ -39,6 +40,7 @@ class _Row(msgspec.Struct, frozen=True):
     invitation_id: str
     shop_id: str
     role: Role
+    actor_id: str
     expires_at: datetime
 
 
@@ -62,18 +64,19 @@ async def invite(parts: Parts, asked: InviteMember) -> Invitation:
 
 
 async def of_secret(parts: Parts, secret: str) -> Invitation:
-    """As long as who invited may still do so."""
+    """As long as who invited may still do so: a freeze of theirs, or of the shop, stops it too."""
+    now = parts.clock.now()
     row = await SEC.one(
         _Row,
-        "select invitation_id, shop_id, i.role, expires_at from risk.invitation i "
+        "select invitation_id, shop_id, i.role, i.actor_id, expires_at from risk.invitation i "
         "join risk.shop_member m using (shop_id) where i.secret_hash = $1 "
         "and i.used_at is null and i.expires_at > $2 "
         "and m.person_id = i.actor_id and m.role = any($3)",
         hash_of(secret),
-        parts.clock.now(),
+        now,
         shops.roles_with(Permission.STAFF),
     )
-    if row is None:
+    if row is None or await _stopped(row, now):
         raise InvitationInvalid()
     return Invitation(row.invitation_id, row.shop_id, row.role, secret, row.expires_at)
 
@@ -97,3 +100,8 @@ async def join(parts: Parts, approval: Approval, secret: str) -> ShopMember:
             raise AlreadyMember()
         await record(approval.person_id, by.device_id, ["member_joined"], now)
     return ShopMember(invited.shop_id, approval.person_id, invited.role)
+
+
+async def _stopped(invited: _Row, now: datetime) -> bool:
+    by_frozen = await registry.is_stopped(invited.actor_id, now)
+    return by_frozen or await shops.is_stopped(invited.shop_id, now)

@@ -34,7 +34,15 @@ from backend.shop_roles import Permission
 
 PREFIX, RANDOM_DIGITS = "88", 16
 
+MAX_SHOWN = 3  # live codes of one device: the newest, and what a till may be reading just now
+
+# Also revokes what is too many, in the same statement.
 _INSERT = """
+with old as (
+    update risk.pay_code set revoked_at = $4 where not $6 and code_hash in (
+        select code_hash from risk.pay_code where device_id = $3 and not ahead
+            and used_at is null and revoked_at is null
+        order by issued_at desc, code_hash offset greatest(0, $7 - cardinality($1::bytea[]))))
 insert into risk.pay_code (code_hash, person_id, device_id, issued_at, expires_at, ahead)
 select u.code_hash, $2, $3, $4, $5, $6 from unnest($1::bytea[]) as u (code_hash)
 """
@@ -78,6 +86,7 @@ async def issue(parts: Parts, asked: IssueCodes) -> tuple[ShownCode, ...]:
             now,
             expires_at,
             asked.ahead,
+            MAX_SHOWN,
         )
     return tuple(ShownCode(code, now, expires_at) for code in codes)
 

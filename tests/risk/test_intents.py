@@ -22,6 +22,7 @@ from backend.risk import (
     Prepare,
     Requirement,
 )
+from backend.risk.intents import FEE_ALLOWANCE_FEN, MAX_FEE_BPS
 from backend.settings import Settings
 from backend.verdict import SignedVerdict
 from tests.risk.people import SHOP, Person, World, altered, intent, with_fee
@@ -37,6 +38,10 @@ def posting(wanted: Intent, **changes: Any) -> Intent:
 def transfer(wanted: Intent, **changes: Any) -> Intent:
     first, *rest = wanted.posting.transfers
     return posting(wanted, transfers=(msgspec.structs.replace(first, **changes), *rest))
+
+
+def most_fee(wanted: Intent) -> int:
+    return wanted.amount_fen * MAX_FEE_BPS // 10_000 + FEE_ALLOWANCE_FEN
 
 
 OTHER = "usr_01k0000000000000000000000x"
@@ -72,6 +77,7 @@ FORGERIES: list[Any] = [
     lambda i: transfer(i, hold_id="hold"),
     lambda i: transfer(i, deadline_ms=1),
     lambda i: with_fee(i, i.amount_fen + 1),
+    lambda i: with_fee(i, most_fee(i) + 1),
     lambda i: altered(with_fee(i, 2), fee_fen=1),
     lambda i: altered(with_fee(i, 2), fee_fen=0),
 ]
@@ -84,6 +90,14 @@ async def test_transfers_that_are_not_the_intents_are_refused(world: World) -> N
         with pytest.raises((IntentInvalid, BadRequest)):  # what has no form fails at the socket
             await world.risk.prepare(Prepare(forged, person.secret))
     assert await SEC.query("select 1 from risk.intent") == []
+
+
+async def test_a_fee_has_its_ceiling(world: World) -> None:
+    person = await world.person()
+    wanted = world.intent(person)
+    await world.risk.prepare(Prepare(with_fee(wanted, most_fee(wanted)), person.secret))
+    small = world.intent(person, 50)
+    await world.risk.prepare(Prepare(with_fee(small, 50), person.secret))
 
 
 async def test_an_intent_is_stored_once(world: World) -> None:

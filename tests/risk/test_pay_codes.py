@@ -285,6 +285,20 @@ async def test_so_many_codes_ahead_and_no_more(world: World) -> None:
     await world.risk.issue_codes(IssueCodes(person.person_id, person.secret, 15, ahead=True))
 
 
+async def test_the_newest_three_codes_of_a_device_live(world: World) -> None:
+    person = await world.person()
+    second, ahead = await world.second_device(person), await show(world, person, ahead=True)
+    others = await show(world, second)
+    codes = []
+    for _ in range(5):
+        codes.append(await show(world, person))
+        world.clock.move(timedelta(seconds=1))
+    for old in codes[:2]:
+        await refused(world, read(world.cashier, world.intent(person), old))
+    for live in (*codes[2:], others, ahead):
+        await world.risk.redeem_code(read(world.cashier, world.intent(person), live))
+
+
 async def test_revealed_digits_always_take_a_passkey(world: World) -> None:
     person = await world.person()
     code = await show(world, person)

@@ -23,7 +23,7 @@ from backend.risk import (
     ShopMember,
 )
 from backend.shop_roles import Role
-from tests.risk.people import Person, World, found_shop, hire
+from tests.risk.people import Person, World, alarm, found_shop, hire
 
 CARD = "crd_01k0000000000000000000000c"
 
@@ -244,3 +244,21 @@ async def test_no_approval_for_half_a_purpose(world: World, purpose: str) -> Non
     person = await world.person()
     with pytest.raises(BadRequest):
         await world.risk.begin_approval(person.person_id, purpose)
+
+
+@pytest.mark.parametrize("who", ["inviter", "shop", "owner"])
+async def test_an_invitation_stops_with_a_freeze(world: World, who: str) -> None:
+    owner, clerk = await world.person(), await world.person()
+    shop_id = await found_shop(world, owner)
+    manager = await hire(world, shop_id, owner, Role.MANAGER)
+    invited = await invite(world, shop_id, manager)
+    approval = await world.approve(clerk, f"join_shop:{invited.invitation_id}")
+    if who == "shop":
+        await alarm(world, f"shop:{shop_id}")
+    else:
+        by = manager if who == "inviter" else owner
+        await world.risk.freeze(by.person_id, by.secret)
+    with pytest.raises(InvitationInvalid):
+        await world.risk.invitation(invited.secret)
+    with pytest.raises(InvitationInvalid):
+        await world.risk.join_shop(approval, invited.secret)

@@ -9,6 +9,7 @@ import pytest
 
 import backend
 from backend.errors import REFUSALS, DomainError
+from backend.merchant.acts import KINDS
 from backend.payments import InsufficientBalance
 from backend.risk.refusals import CodeWrong, LimitExceeded
 from web import catalogue
@@ -33,6 +34,12 @@ def test_the_extraction_sees_the_pages() -> None:
     found = catalogue.extracted()
     assert "Sign in with a passkey" in found  # a template
     assert "There is no such page." in found  # Python
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_every_act_of_the_staff_has_a_text(language: str) -> None:
+    said = texts(language)
+    assert [kind for kind in sorted(KINDS) if said.gettext(f"act.{kind}") == f"act.{kind}"] == []
 
 
 @pytest.mark.parametrize("language", LOCALES)

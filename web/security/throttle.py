@@ -36,12 +36,24 @@ MONEY = frozenset(
         "/cards",
         "/scan",  # asks for short codes
         "/scan/photo",
+        "/p/{code}",
+        "/u/{code}",
+        "/code/digits",
+        "/code/ahead",
+        "/orders/{order_id}/reversal",
+        "/shop/orders/{order_id}/refund",
+        "/shop/orders/{order_id}/refunds/{refund_id}/confirmation",
     }
 )
+# Reading these is a guess, or makes a code: counted too, of visitors by their address.
+READ = frozenset({"/p/{code}", "/P/{code}", "/code"})
 
 
 class MoneyBrake(ASGIMiddleware):
-    """Counts the posts of a person by the minute. Refuses: TooManyRequestsException."""
+    """Counts the posts and some readings of a person by the minute.
+
+    Refuses: TooManyRequestsException.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -50,19 +62,23 @@ class MoneyBrake(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         route = str(scope.get("path_template", ""))
-        if scope.get("method") == "POST" and route in MONEY:
-            person = visit_of(WebRequest(scope)).person
+        method = scope.get("method")
+        if (method == "POST" and route in MONEY) or (method == "GET" and route in READ):
+            request = WebRequest(scope)
+            person = visit_of(request).person
             if person is not None:
-                self._count(person.person_id, route)
+                self._count(person.person_id, f"{method} {route}", PERSON_PER_MINUTE)
+            elif method == "GET":
+                self._count(request.address, route, PER_MINUTE)
         await next_app(scope, receive, send)
 
-    def _count(self, person_id: str, route: str) -> None:
+    def _count(self, who: str, what: str, most: int) -> None:
         minute = int(self._clock.now().timestamp()) // WINDOW_S
         if minute != self._minute:
             self._minute = minute
             self._counts.clear()
-        self._counts[person_id, route] += 1
-        if self._counts[person_id, route] > PERSON_PER_MINUTE:
+        self._counts[who, what] += 1
+        if self._counts[who, what] > most:
             raise TooManyRequestsException()
 
 

@@ -89,6 +89,11 @@ async def test_a_large_refund_takes_the_passkey_of_who_refunds(till: Till, enter
     asked = await till.owner.tap(path_of(order), {"extent": "whole", "reason": "returned"})
     assert "passkey" in asked.text
     assert await till.world.balance(payer.wallet.account_id) == 400_00
+    # Whoever left the page finds the passkey's form again.
+    action = next(f for f in _forms(till.owner) if "/refunds/" in f)
+    waiting = await till.owner.see(action.removesuffix("/confirmation"))
+    assert "waits for its confirmation" in waiting.text
+    await till.owner.tap(path_of(order))
     action = next(f for f in _forms(till.owner) if "/refunds/" in f)
     done = await confirm(till.owner, action)
     assert "Refunded" in done
