@@ -16,7 +16,7 @@ def returned_fee(fee_fen: int, amount_fen: int, refunded_fen: int, refund_fen: i
 
     The parts add up to the whole fee when the whole amount has been refunded.
     """
-    assert 0 <= refunded_fen and refund_fen > 0 and refunded_fen + refund_fen <= amount_fen
+    assert 0 <= refunded_fen < refunded_fen + refund_fen <= amount_fen
     return fen(
         _share(fee_fen, refunded_fen + refund_fen, amount_fen)
         - _share(fee_fen, refunded_fen, amount_fen)

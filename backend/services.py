@@ -119,19 +119,7 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
         bank_keys=Path(settings.bank_keys),
         history=settings.demo,
     )
-    merchant = MerchantService(
-        MerchantParts(
-            payments=payments,
-            risk=parts.risk,
-            identity=parts.identity,
-            events=parts.events,
-            sales=parts.sales,
-            clock=parts.clock,
-        )
-    )
-    friends = FriendsService(
-        FriendsParts(identity=parts.identity, events=parts.events, clock=parts.clock)
-    )
+    merchant = _merchant(parts, payments)
     friends = FriendsService(
         FriendsParts(identity=parts.identity, events=parts.events, clock=parts.clock)
     )
@@ -145,18 +133,7 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
         banking=banking,
         merchant=merchant,
         friends=friends,
-        redpackets=RedPacketService(
-            RedPacketParts(
-                payments=payments,
-                friends=friends,
-                ledger=parts.ledger,
-                risk=parts.risk,
-                identity=parts.identity,
-                bills=parts.bills,
-                events=parts.events,
-                clock=parts.clock,
-            )
-        ),
+        redpackets=_redpackets(parts, payments, friends),
         sales=parts.sales,
         settlement=SettlementService(
             SettlementParts(
@@ -168,16 +145,48 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
                 keep_years=settings.keep_years,
             )
         ),
-        transfers=TransfersService(
-            TransfersParts(
-                payments=payments,
-                friends=friends,
-                identity=parts.identity,
-                ledger=parts.ledger,
-                risk=parts.risk,
-                bills=parts.bills,
-                events=parts.events,
-                clock=parts.clock,
-            )
-        ),
+        transfers=_transfers(parts, payments, friends),
+    )
+
+
+def _merchant(parts: Parts, payments: Payments) -> MerchantService:
+    return MerchantService(
+        MerchantParts(
+            payments=payments,
+            risk=parts.risk,
+            identity=parts.identity,
+            events=parts.events,
+            sales=parts.sales,
+            clock=parts.clock,
+        )
+    )
+
+
+def _redpackets(parts: Parts, payments: Payments, friends: Friends) -> RedPacketService:
+    return RedPacketService(
+        RedPacketParts(
+            payments=payments,
+            friends=friends,
+            ledger=parts.ledger,
+            risk=parts.risk,
+            identity=parts.identity,
+            bills=parts.bills,
+            events=parts.events,
+            clock=parts.clock,
+        )
+    )
+
+
+def _transfers(parts: Parts, payments: Payments, friends: Friends) -> TransfersService:
+    return TransfersService(
+        TransfersParts(
+            payments=payments,
+            friends=friends,
+            identity=parts.identity,
+            ledger=parts.ledger,
+            risk=parts.risk,
+            bills=parts.bills,
+            events=parts.events,
+            clock=parts.clock,
+        )
     )

@@ -29,6 +29,8 @@ MONEY = (
     "backend/bankword.py",
     *(f"backend/{m}" for m in ("ledger", "payments", "banking", "bills", "merchant", "risk")),
     "backend/settlement",
+    "backend/transfers",
+    "backend/redpacket",
 )
 HARMLESS = re.compile(r"inf|seconds")  # a bound, a duration
 MONEY_NAMES = re.compile(r"fen|amount|balance|total|price|sum")
@@ -36,10 +38,10 @@ MONEY_NAMES = re.compile(r"fen|amount|balance|total|price|sum")
 # Where a transaction may be open, what can't be in it: a second task, or another process.
 CONCURRENT = {"gather", "create_task", "ensure_future", "TaskGroup", "to_thread"}
 REMOTE = {"ledger", "risk", "bank"}
-REMOTE_CALLERS = ("payments", "banking", "merchant", "settlement")
+REMOTE_CALLERS = ("payments", "banking", "merchant", "settlement", "transfers", "redpacket")
 SCHEMAS = (
     *("identity", "bills", "events", "payments", "banking", "merchant", "risk", "jobs"),
-    *("sales", "settlement", "friends"),
+    *("sales", "settlement", "friends", "transfers", "redpacket"),
 )
 UNSAFE_IN_TEMPLATES = re.compile(
     r"\|\s*safe\b|hx-on|\bon(click|load|error|submit|change|input)\s*=|\bstyle\s*=|<style\b|"

@@ -135,7 +135,7 @@ async def opened_by(person_id: str, now: datetime) -> tuple[Opened, tuple[int, i
     return opened, _day_limits(row["created_at"], now)
 
 
-async def gather(asked: Sequence[tuple[str, Opener]], now: datetime) -> list[Guest]:
+async def guests_of(asked: Sequence[tuple[str, Opener]], now: datetime) -> list[Guest]:
     """In the order asked: pot id and opener. Their counters are locked, in the order of ids; who
     is there twice is one guest, and who opens two packets at once has one count."""
     people = [opener.person_id for _, opener in asked]

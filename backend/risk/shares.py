@@ -44,7 +44,7 @@ async def judge(parts: Parts, asked: Sequence[Judge]) -> list[tuple[Judged, ...]
         await by_key()
         known = await pots.read([each.pot_id for each in asked], now)
         wanted = [(each.pot_id, opener) for each in asked for opener in each.openers]
-        guests = iter(await openers.gather(wanted, now))
+        guests = iter(await openers.guests_of(wanted, now))
         answers: list[tuple[Judged, ...] | DomainError] = []
         fresh: list[Guest] = []
         for each in asked:
@@ -143,7 +143,7 @@ async def _decide(known: dict[str, Pot], cases: list[_Case], now: datetime) -> N
     wanted = [(case.intent.payer_id, opener) for case in cases for opener in case.openers]
     if not wanted:
         return
-    guests = iter(await openers.gather(wanted, now))
+    guests = iter(await openers.guests_of(wanted, now))
     for case in cases:
         case.guests = [next(guests) for _ in case.openers]
     fresh: list[Guest] = []

@@ -102,8 +102,8 @@ async def test_the_same_id_with_other_content_is_refused(world: World, two: Two)
         {"delay": timedelta(hours=3)},
         {"delay": timedelta(hours=-2)},
         {"transfer_id": "trf_1"},
-        {"payment_id": ids.new("ord")},
-        {"request_id": ids.new("req"), "delay": timedelta(hours=2)},
+        {"payment_id": "ord_01jzzzzzzze3t8bshw5gd5x0a1"},
+        {"request_id": "req_01jzzzzzzze3t8bshw5gd5x0a2", "delay": timedelta(hours=2)},
     ],
     ids=str,
 )
