@@ -18,7 +18,7 @@ Make = Callable[..., Visitor]
 
 def _people(make: Make, wallet: Wallet, *names: str) -> list[Visitor]:
     """The first one has 100 yuan."""
-    people = []
+    people: list[Visitor] = []
     for name in names:
         one = make(viewport=DESKTOP) if len(people) == 1 else make()
         steps.sign_up(one, wallet, steps.fresh_phone(), name)
