@@ -40,7 +40,7 @@ from backend.payments.refund_rows import (
 )
 from backend.payments.refund_rules import check_share
 from backend.payments.selling import refunded
-from backend.risk import AuthorizeRefund
+from backend.risk import AuthorizeRefund, PaymentNotSeen
 from backend.verdict import SignedVerdict
 
 _log = structlog.get_logger(__name__)
@@ -57,11 +57,9 @@ class RefundDriver:
             await self._still_fits(row)
             with risk_at_hand():
                 verdict = await self._parts.risk.authorize_refund(proof)
-        except RiskUnavailable:
+        except (RiskUnavailable, PaymentNotSeen):
             raise
         except DomainError as refusal:
-            if refusal.retryable:
-                raise
             return await self.refuse(row, refusal, used_limits=True)
         try:
             return await self._keep(row, verdict)

@@ -36,7 +36,7 @@ from backend.payments.refund_rows import (
 from backend.payments.refund_rules import check_refundable, fee_back
 from backend.payments.rules import CLAIM_LIFE
 from backend.posting import Posting, Transfer
-from backend.risk import AuthorizeRefund, PrepareRefund, Requirement
+from backend.risk import AuthorizeRefund, PaymentNotSeen, PrepareRefund, Requirement
 
 REFUND_LIFE = timedelta(minutes=10)  # of what the actor's passkey signs
 REFUND = "refund"
@@ -106,11 +106,9 @@ class Refunding:
     async def _go_on(self, row: RefundRow, start: StartRefund) -> RefundStarted:
         try:
             requirement = await self._prepare(row, start)
-        except RiskUnavailable:
+        except (RiskUnavailable, PaymentNotSeen):
             raise
         except DomainError as refusal:
-            if refusal.retryable:  # the security system has not seen the payment yet
-                raise
             # Refused for good, unless the same call in another tab has gone on meanwhile.
             ended = await self._driver.settle(await self._driver.refuse(row, refusal))
             return RefundStarted(refund=as_seen(ended), requirement=None)

@@ -267,7 +267,7 @@ class Risk(Protocol):
         answer. `prepare` and `authorize` of the intent with that id and code "shown" then take the
         code's device for the payer's, without a device_secret. Refuses: PayCodeInvalid (unknown,
         used, expired, revoked: one answer for all), TooManyGuesses (of this terminal, person or
-        shop), MemberForbidden, DeviceUnknown, IdReused."""
+        shop), PayeeFrozen, MemberForbidden, DeviceUnknown, IdReused."""
         ...
 
     # shops and their people

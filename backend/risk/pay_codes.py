@@ -20,6 +20,7 @@ from backend.risk import (
     IssueCodes,
     PayCode,
     PayCodeInvalid,
+    PayeeFrozen,
     PayerFrozen,
     RedeemCode,
     Redeemed,
@@ -128,6 +129,8 @@ async def redeem(parts: Parts, asked: RedeemCode) -> Redeemed:
     now, code_hash = parts.clock.now(), hash_of(parts.code_key, asked.code)
     # A code is read at a till by somebody who may charge there: the transaction system's word would
     # let it try codes for shops and people of its own making.
+    if await shops.is_stopped(asked.shop_id, parts.clock.now()):
+        raise PayeeFrozen()
     await shops.actor(parts, asked.shop_id, asked.actor_id, asked.device_secret, Permission.CHARGE)
     guesser = code_guesses.Guesser(asked.terminal_id, asked.actor_id, asked.shop_id)
     try:
