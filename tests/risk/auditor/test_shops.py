@@ -20,8 +20,8 @@ from backend.verdict import SignedVerdict
 from tests.risk.auditor.conftest import ANN, BANK, SHOP, Town, Watch
 from tests.risk.auditor.test_forgery import expect, forge
 from tests.risk.people import Outbox, Person, World, found_shop
+from tests.risk.refunding import Sale, refund_of
 from tests.risk.test_payouts import CARD, DUE_FEN, payout, returned
-from tests.risk.test_refunds import Sale, refund_of
 
 PAYOUT = "bank:payout"
 
