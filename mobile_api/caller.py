@@ -1,0 +1,30 @@
+"""What a handler knows of its caller, and the ids of a write."""
+
+import msgspec
+
+from backend import ids
+from backend.identity import Person
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Proven by the access token and by the phone's own key.
+
+    proof: the DPoP proof of this very request. It goes wherever the services take a device secret:
+    the security system verifies it for itself.
+    """
+
+    person: Person
+    session_id: str
+    device_id: str
+    proof: str
+    address: str  # of the network, for limits
+
+
+class Once(msgspec.Struct, frozen=True, kw_only=True):
+    """One write, by its Idempotency-Key: the same key makes the same ids, also after a crash."""
+
+    seed: str
+
+    def id(self, prefix: str, *parts: str) -> str:
+        """`parts` tell two ids of one prefix apart."""
+        return ids.derived(prefix, "api", self.seed, *parts)
