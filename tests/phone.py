@@ -1,0 +1,211 @@
+"""A virtual phone: a device key and a passkey of its own, and every ceremony done for real.
+
+    phone = Phone(client, inbox=codes)            # over ASGI in tests, over TCP under load
+    await phone.enrol("+8613812345678", "安娜")
+    answer = await phone.post("/v1/payments", {"order": …})
+    answer = await phone.consent(answer)          # with the passkey, where it takes one
+
+Nothing on the server knows that it isn't a phone. `clock` is the phone's own and may be wrong;
+`origin` is what the server calls itself; `lose` drops an answer on its way.
+"""
+
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from backend.clock import Clock, SystemClock
+from tests.device_key import DeviceKey
+from tests.passkey import Passkey
+
+API = "/api"
+EARLY = timedelta(seconds=30)  # a token is renewed this long before it ends
+UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+Inbox = Callable[[str], Awaitable[str]]
+
+
+class AnswerLost(Exception):
+    """The server did it, and the phone never heard."""
+
+
+class Phone:
+    """One device of one person. Attributes may be changed between calls, to misbehave."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        inbox: Inbox | None = None,
+        language: str = "zh-CN",
+        origin: str = "http://localhost:8000",
+        clock: Clock | None = None,
+        alg: str = "ES256",
+    ) -> None:
+        self.client, self.inbox, self.language, self.origin = client, inbox, language, origin
+        self.clock: Clock = clock or SystemClock()
+        self.skew = timedelta()
+        self.key, self.passkey = DeviceKey(alg), Passkey()
+        self.person_id = self.name = self.number = ""
+        self.access_token = self.refresh_token = self.nonce = ""
+        self.expires_at = self.now()
+        self.lose = 0  # so many answers to come are lost
+        self.claims: dict[str, Any] = {}  # of the proofs, instead of the right ones
+        self.last_proof = ""
+
+    def now(self) -> datetime:
+        """As this phone's clock has it."""
+        return self.clock.now() + self.skew
+
+    # doors
+
+    async def enrol(self, number: str, name: str = "安娜") -> None:
+        """Open a wallet: number, code from the inbox, passkey and device key in one ceremony."""
+        assert self.inbox is not None
+        begun = await self.open_post("/v1/enrolments", {"phone": number})
+        where = f"/v1/enrolments/{begun['id']}"
+        await self.open_post(f"{where}/code", {"code": await self.inbox(number)})
+        ceremony = (await self.open_post(f"{where}/ceremony", {"display_name": name}))["ceremony"]
+        self.number, self.name = number, name
+        await self._finish(f"{where}/device", ceremony, self.passkey.register, display_name=name)
+
+    async def sign_in(self) -> None:
+        """With the passkey; a device key that is new here is bound to a device by it."""
+        ceremony = (await self.open_post("/v1/sign-in/ceremony", {}))["ceremony"]
+        await self._finish("/v1/sign-in", ceremony, self.passkey.sign)
+
+    async def join(self, grant: str) -> None:
+        """As a further device of a person, with the grant of an older one."""
+        begun = await self.open_post("/v1/devices/ceremony", {"grant": grant})
+        await self._finish("/v1/devices", begun["ceremony"], self.passkey.register, grant=grant)
+
+    async def refresh(self) -> None:
+        answer = await self.try_refresh()
+        assert answer.status_code == 200, answer.text
+        self.keep(answer.json())
+
+    async def try_refresh(self) -> httpx.Response:
+        body = {"refresh_token": self.refresh_token}
+        return await self.call("POST", "/v1/tokens/refresh", body, signed_in=False)
+
+    def keep(self, tokens: dict[str, Any]) -> None:
+        """The tokens of an answer."""
+        self.access_token, self.refresh_token = tokens["access_token"], tokens["refresh_token"]
+        self.expires_at = self.now() + timedelta(seconds=tokens["expires_in"])
+
+    # calls
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        return await self.call("GET", path, params=params)
+
+    async def post(self, path: str, json: Any = None, key: str | None = None) -> httpx.Response:
+        return await self.call("POST", path, json, key=key)
+
+    async def put(self, path: str, json: Any = None, key: str | None = None) -> httpx.Response:
+        return await self.call("PUT", path, json, key=key)
+
+    async def patch(self, path: str, json: Any = None, key: str | None = None) -> httpx.Response:
+        return await self.call("PATCH", path, json, key=key)
+
+    async def delete(self, path: str, json: Any = None, key: str | None = None) -> httpx.Response:
+        return await self.call("DELETE", path, json, key=key)
+
+    async def done(self, answering: Awaitable[httpx.Response]) -> Any:
+        """The body of an answer that must be a success."""
+        answer = await answering
+        assert answer.is_success, f"{answer.request.url.path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: dict[str, Any] | None = None,
+        key: str | None = None,
+        signed_in: bool = True,
+        **claims: Any,
+    ) -> httpx.Response:
+        """One request with token, proof and Idempotency-Key; once more if a nonce is wanted."""
+        if signed_in and self.refresh_token and self.now() > self.expires_at - EARLY:
+            await self.refresh()
+        content = b"" if body is None else json.dumps(body).encode()
+        headers = {"Accept-Language": self.language}
+        if method in UNSAFE:
+            headers["Idempotency-Key"] = f'"{key or uuid.uuid4()}"'
+        if content:
+            headers["Content-Type"] = "application/json"
+        if signed_in and self.access_token:
+            headers["Authorization"] = f"DPoP {self.access_token}"
+        for _ in range(2):
+            headers["DPoP"] = self.prove(method, path, content, signed_in, **claims)
+            answer = await self.client.request(
+                method, API + path, content=content, params=params, headers=headers
+            )
+            self.nonce = answer.headers.get("DPoP-Nonce", self.nonce)
+            if not wants_nonce(answer):
+                break
+        if self.lose:
+            self.lose -= 1
+            raise AnswerLost(path)
+        return answer
+
+    def prove(self, method: str, path: str, content: bytes, signed_in: bool, **claims: Any) -> str:
+        self.last_proof = self.key.proof(
+            method,
+            self.origin + API + path,
+            self.now(),
+            token=self.access_token if signed_in else "",
+            body=content,
+            **{"nonce": self.nonce or None} | claims | self.claims,
+        )
+        return self.last_proof
+
+    async def open_post(self, path: str, body: Any) -> dict[str, Any]:
+        """A step of somebody who isn't signed in."""
+        answer = await self.call("POST", path, body, signed_in=False)
+        assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
+        found: dict[str, Any] = answer.json()
+        return found
+
+    # consent
+
+    async def consent(self, answer: httpx.Response, key: str | None = None) -> httpx.Response:
+        """What the answer asks for, with the passkey; the answer itself where nothing is asked."""
+        assert answer.is_success, f"{answer.request.url.path}: {answer.status_code} {answer.text}"
+        thing = answer.json()
+        requirement = thing.get("requirement")
+        if not requirement or not requirement.get("ceremony"):
+            return answer
+        path = answer.request.url.path.removeprefix(API).removesuffix("/ceremony")
+        where = path if path.endswith(thing["id"]) else f"{path}/{thing['id']}"
+        signed = self.signed(requirement["ceremony"])
+        return await self.post(f"{where}/confirm", signed, key)
+
+    def signed(self, ceremony: dict[str, Any]) -> dict[str, Any]:
+        """The body of a confirmation."""
+        response = self.passkey.sign(json.dumps(ceremony["options"]).encode())
+        return {"ceremony_id": ceremony["id"], "response": json.loads(response)}
+
+    async def _finish(
+        self, path: str, ceremony: dict[str, Any], does: Callable[[bytes], bytes], **more: Any
+    ) -> None:
+        """The challenge stands in the proof too: passkey and device key are bound together."""
+        options = ceremony["options"]
+        response = json.loads(does(json.dumps(options).encode()))
+        body = more | {"ceremony_id": ceremony["id"], "response": response, "label": "Pixel 9"}
+        answer = await self.call("POST", path, body, signed_in=False, chl=options["challenge"])
+        assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
+        self.keep(answer.json())
+        me = await self.done(self.get("/v1/me"))
+        self.person_id, self.name = me["id"], me["name"]
+
+
+def wants_nonce(answer: httpx.Response) -> bool:
+    return answer.status_code == 401 and "use_dpop_nonce" in answer.headers.get(
+        "WWW-Authenticate", ""
+    )
