@@ -1,77 +1,59 @@
-"""The key that a phone keeps in its keystore, and the proofs it signs (RFC 9449).
+"""A phone's device key, in software: a real key, and every member of a proof in the test's hand.
 
-    key = DeviceKey()
-    proof = key.proof("POST", "http://localhost:8000/api/v1/payments", at, token=…, body=…)
-
-Every claim may be given another value by name, or left out as None, to misbehave.
+key = DeviceKey()                       # or DeviceKey("EdDSA")
+text = key.proof("POST", url, at)       # at: seconds; further claims by name
+text = key.proof("POST", url, at, header={"typ": "JWT"}, jti=None)   # None leaves a claim out
 """
 
 import json
 import secrets
-from datetime import datetime
-from hashlib import sha256
+from base64 import urlsafe_b64encode
 from typing import Any
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from jwt.algorithms import get_default_algorithms
 
-from tests.passkey import b64
+from backend import proof
+
+
+def b64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 class DeviceKey:
-    """P-256, or Ed25519 for `alg` "EdDSA"."""
+    def __init__(self, algorithm: str = "ES256") -> None:
+        self.algorithm = algorithm
+        self.private_key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+        if algorithm == "ES256":
+            self.private_key = ec.generate_private_key(ec.SECP256R1())
+        else:
+            self.private_key = ed25519.Ed25519PrivateKey.generate()
 
-    def __init__(self, alg: str = "ES256") -> None:
-        self.alg = alg
-        self.private_key: Any = (
-            ec.generate_private_key(ec.SECP256R1())
-            if alg == "ES256"
-            else ed25519.Ed25519PrivateKey.generate()
+    @property
+    def jwk(self) -> dict[str, Any]:
+        made: dict[str, Any] = json.loads(
+            get_default_algorithms()[self.algorithm].to_jwk(self.private_key.public_key())
         )
-        self.jwk = self._jwk()
+        return made
 
     @property
     def thumbprint(self) -> str:
-        """RFC 7638."""
-        return hashed(json.dumps(self.jwk, separators=(",", ":"), sort_keys=True).encode())
+        return proof.thumbprint(proof.canonical_key(self.jwk))
 
     def proof(
-        self,
-        method: str,
-        url: str,
-        at: datetime,
-        *,
-        token: str = "",
-        body: bytes = b"",
-        **more: Any,
+        self, method: str, url: str, at: float, header: dict[str, Any] | None = None, **claims: Any
     ) -> str:
-        """Of one request. url: without query. more: further claims, such as nonce and chl."""
-        claims: dict[str, Any] = {
-            "jti": secrets.token_urlsafe(16),
-            "htm": method,
-            "htu": url,
-            "iat": int(at.timestamp()),
-        }
-        if token:
-            claims["ath"] = hashed(token.encode())
-        if body:
-            claims["bsh"] = hashed(body)
-        claims |= more
-        given = {name: value for name, value in claims.items() if value is not None}
-        return self.sign(given)
+        head = {"typ": "dpop+jwt", "alg": self.algorithm, "jwk": self.jwk} | (header or {})
+        said = {"jti": secrets.token_urlsafe(16), "htm": method, "htu": url, "iat": int(at)}
+        said |= claims
+        pieces = [
+            b64(json.dumps({k: v for k, v in part.items() if v is not None}).encode())
+            for part in (head, said)
+        ]
+        return self.signed(*pieces)
 
-    def sign(self, claims: dict[str, Any], **headers: Any) -> str:
-        head = {"typ": "dpop+jwt", "jwk": self.jwk} | headers
-        return jwt.encode(claims, self.private_key, algorithm=self.alg, headers=head)
-
-    def _jwk(self) -> dict[str, str]:
-        public = self.private_key.public_key()
-        if self.alg == "EdDSA":
-            return {"crv": "Ed25519", "kty": "OKP", "x": b64(public.public_bytes_raw())}
-        point = public.public_numbers()
-        x, y = (b64(n.to_bytes(32, "big")) for n in (point.x, point.y))
-        return {"crv": "P-256", "kty": "EC", "x": x, "y": y}
-
-
-def hashed(data: bytes) -> str:
-    return b64(sha256(data).digest())
+    def signed(self, head: str, claims: str) -> str:
+        """Of whatever stands in them."""
+        message = f"{head}.{claims}"
+        sign = get_default_algorithms()[self.algorithm].sign
+        return f"{message}.{b64(sign(message.encode(), self.private_key))}"

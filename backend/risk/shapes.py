@@ -64,15 +64,19 @@ class Ceremony(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FinishRegistration(msgspec.Struct, frozen=True, array_like=True):
+    """device_proof: of a phone, for this very request, with the ceremony's challenge as `chl`: the
+    device is made with that key and gets no secret."""
+
     ceremony_id: str
     response_json: CredentialJson
     device_label: Label
     address: str = ""
+    device_proof: str = ""
 
 
 class Enrolled(msgspec.Struct, frozen=True, array_like=True):
-    """device_secret goes to the device and nowhere else. phone comes from here because no one else
-    may say which number was proven."""
+    """device_secret goes to the device and nowhere else; "" for a phone's key. phone comes from
+    here because no one else may say which number was proven."""
 
     person_id: str
     device_id: str
@@ -82,19 +86,22 @@ class Enrolled(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FinishSignIn(msgspec.Struct, frozen=True, array_like=True):
-    """device_secret: of a device known already, or "" on a new one, which is then bound."""
+    """device_secret: of a device known already, or "" on a new one, which is then bound.
+    device_proof: of a phone instead, as in `FinishRegistration`; a known key is the known device.
+    """
 
     ceremony_id: str
     response_json: CredentialJson
     device_label: Label
     device_secret: str = ""
     address: str = ""
+    device_proof: str = ""
 
 
 class SignedIn(msgspec.Struct, frozen=True, array_like=True):
     person_id: str
     device_id: str
-    device_secret: str  # empty when the device was known
+    device_secret: str  # empty when the device was known, and for a phone's key
     new_device: bool
     phone: str = ""  # so that a wallet whose opening stopped half-way can be completed
 

@@ -1,0 +1,348 @@
+"""DPoP proofs: the public vectors, and every way in which one of ours can be wrong."""
+
+import hmac
+import json
+from base64 import urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import jwt
+import pytest
+
+from backend import proof
+from backend.proof import ProofInvalid
+from tests.device_key import DeviceKey, b64
+
+VECTORS = Path(__file__).parents[2] / "shared" / "vectors"
+vectors = pytest.mark.skipif(not VECTORS.is_dir(), reason="the public test vectors are not here")
+
+URL = "https://api.example.com/api/v1/payments"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+AT = NOW.timestamp()
+
+
+def read(name: str) -> Any:
+    return json.loads((VECTORS / name).read_text())
+
+
+# the vectors ---------------------------------------------------------------------------------
+
+
+def fault(text: str, request: dict[str, Any], seen: set[tuple[str, str]]) -> str:
+    """What RFC 9449 §4.3 asks of a receiver, with what `proof` gives it. "" accepts."""
+    try:
+        found = proof.read(text)
+    except ProofInvalid as invalid:
+        return f"form:{invalid}"
+    url = urlunsplit((*urlsplit(request["url"])[:3], "", ""))
+    token = request["access_token"]
+    checks = {
+        "wrong_method": found.htm == request["method"],
+        "wrong_uri": found.htu == url,
+        "iat_out_of_window": found.is_fresh(datetime.fromtimestamp(request["now"], UTC)),
+        "key_binding": request["required_jkt"] in {None, found.thumbprint},
+        "wrong_ath": token is None or found.ath == b64(sha256(token.encode()).digest()),
+        "wrong_nonce": request["required_nonce"] in {None, found.nonce},
+        "replayed": (found.thumbprint, found.jti) not in seen,
+    }
+    seen.add((found.thumbprint, found.jti))
+    return next((name for name, holds in checks.items() if not holds), "")
+
+
+FORMS = {
+    "bad_signature": "form:signature",
+    "wrong_typ": "form:header",
+    "algorithm_not_allowed": "form:base64url",  # theirs has no signature at all
+    "claim_missing": "form:claims",
+    "private_key_in_jwk": "form:key",
+}
+
+
+@vectors
+def test_proofs_of_rfc_9449_are_judged_as_they_say() -> None:
+    seen: set[tuple[str, str]] = set()
+    cases = read("jose/dpop.json")["cases"]
+    for case in cases:
+        expected = "" if case["expect"] == "accept" else case["reason"]
+        found = fault(case["proof"], case["request"], seen)
+        assert found == FORMS.get(expected, expected), case["name"]
+    assert len(cases) == 16
+
+
+def judge(jws: str, jwk: dict[str, Any], algorithm: str) -> bytes | None:
+    """The payload of a JWS under a key and its one algorithm, by the pieces that `read` is of."""
+    try:
+        head, payload, message, signature = proof.parts(jws)
+        if json.loads(head).get("alg") != algorithm:
+            return None
+        key = proof.canonical_key({k: v for k, v in jwk.items() if k in {"kty", "crv", "x", "y"}})
+        return payload if proof.is_signed(algorithm, key, message, signature) else None
+    except ValueError:
+        return None
+
+
+@vectors
+def test_signatures_of_rfc_7515_are_judged_as_they_say() -> None:
+    judged = 0
+    for case in read("jose/jws.json")["cases"]:
+        if case["algorithm"] == "HS256":  # a shared secret is no key of a device
+            assert judge(case["jws"], case["jwk"], case["algorithm"]) is None
+            continue
+        payload = judge(case["jws"], case["jwk"], case["algorithm"])
+        assert (payload is not None) is (case["expect"] == "accept"), case["name"]
+        if payload is not None:
+            assert b64(payload) == case["payload_base64url"]
+        judged += 1
+    assert judged == 6
+
+
+@vectors
+def test_thumbprints_of_rfc_7638() -> None:
+    of_rsa, of_curve = read("jose/jws.json")["jwk_thumbprints"]
+    with pytest.raises(ProofInvalid):  # not a key that we take
+        proof.canonical_key(of_rsa["jwk"])
+    assert proof.thumbprint(proof.canonical_key(of_curve["jwk"])) == of_curve["thumbprint_sha256"]
+
+
+@vectors
+def test_ecdsa_signatures_of_others_are_judged_as_they_say() -> None:
+    seen = 0
+    for group in read("wycheproof/ecdsa_secp256r1_sha256_p1363_test.json")["testGroups"]:
+        x, y = (b64(int(group["publicKey"][k], 16).to_bytes(32, "big")) for k in ("wx", "wy"))
+        jwk = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+        for case in group["tests"]:
+            message, signature = bytes.fromhex(case["msg"]), bytes.fromhex(case["sig"])
+            good = proof.is_signed("ES256", proof.canonical_key(jwk), message, signature)
+            assert good is (case["result"] == "valid"), case["tcId"]
+            seen += 1
+    assert seen == 131
+
+
+@vectors
+def test_ed25519_signatures_of_others_are_judged_as_they_say() -> None:
+    seen = 0
+    for group in read("wycheproof/ed25519_test.json")["testGroups"]:
+        jwk = {k: group["publicKeyJwk"][k] for k in ("crv", "kty", "x")}
+        for case in group["tests"]:
+            message, signature = bytes.fromhex(case["msg"]), bytes.fromhex(case["sig"])
+            good = proof.is_signed("EdDSA", proof.canonical_key(jwk), message, signature)
+            assert good is (case["result"] == "valid"), case["tcId"]
+            seen += 1
+    assert seen == 76
+
+
+@vectors
+def test_web_signatures_of_others_are_judged_as_they_say() -> None:
+    """Those with a P-256 key; `use` and `key_ops` say nothing where a key comes without them."""
+    seen = 0
+    for group in read("wycheproof/json_web_signature_test.json")["testGroups"]:
+        key = group.get("public") or group["private"]
+        if key.get("crv") != "P-256" or key.get("use", "sig") != "sig" or "key_ops" in key:
+            continue
+        for case in group["tests"]:
+            payload = judge(case["jws"], key, "ES256")
+            assert (payload is not None) is (case["result"] == "valid"), case["comment"]
+            seen += 1
+    assert seen > 10
+
+
+# ours ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "EdDSA"])
+def test_a_proof_says_who_asks_for_what(algorithm: str) -> None:
+    key = DeviceKey(algorithm)
+    text = key.proof("POST", URL, AT, ath="a" * 43, bsh="b" * 43, nonce="n", chl="c", jti="one")
+    found = proof.read(text)
+    assert (found.thumbprint, json.loads(found.jwk)) == (key.thumbprint, key.jwk)
+    assert (found.jti, found.htm, found.htu, found.iat) == ("one", "POST", URL, int(AT))
+    assert (found.ath, found.bsh, found.nonce, found.chl) == ("a" * 43, "b" * 43, "n", "c")
+    assert found.thumbprint == b64(sha256(found.jwk).digest())
+    library = jwt.decode(
+        text, jwt.PyJWK(key.jwk).key, algorithms=[algorithm], options={"verify_iat": False}
+    )
+    assert library["jti"] == "one"
+
+
+@pytest.mark.parametrize(("seconds", "fresh"), [(0, True), (30, True), (60, True), (61, False)])
+def test_a_proof_is_fresh_for_a_minute_either_way(seconds: int, fresh: bool) -> None:
+    found = proof.read(DeviceKey().proof("GET", URL, AT))
+    for way in (1, -1):
+        assert found.is_fresh(NOW + timedelta(seconds=way * seconds)) is fresh
+
+
+CLAIMS: list[dict[str, Any]] = [
+    {"jti": None},
+    {"jti": ""},
+    {"jti": 7},
+    {"jti": "a b"},
+    {"jti": "a\n"},
+    {"jti": "x" * 129},
+    {"htm": None},
+    {"htm": "post"},
+    {"htm": ["POST"]},
+    {"htu": None},
+    {"htu": "/api/v1/payments"},
+    {"htu": "https://me:secret@api.example.com/x"},
+    {"htu": f"{URL}?a=1"},
+    {"htu": f"{URL}#a"},
+    {"htu": f"{URL}\n"},
+    {"htu": "javascript:alert(1)"},
+    {"htu": "https://" + "a" * 1024},
+    {"iat": None},
+    {"iat": "1790000000"},
+    {"iat": 1790000000.0},
+    {"iat": True},
+    {"iat": -1},
+    {"iat": 2**40},
+    {"ath": "short"},
+    {"ath": 1},
+    {"bsh": "b" * 44},
+    {"nonce": "n" * 257},
+    {"nonce": 1},
+    {"chl": "a+b"},
+    {"chl": "c" * 129},
+]
+
+
+@pytest.mark.parametrize("claims", CLAIMS, ids=str)
+def test_claims_have_one_form(claims: dict[str, Any]) -> None:
+    with pytest.raises(ProofInvalid, match=r"^claims$"):
+        proof.read(DeviceKey().proof("POST", URL, AT, **claims))
+
+
+HEADERS: list[dict[str, Any]] = [
+    {"typ": "JWT"},
+    {"typ": None},
+    {"typ": "DPOP+JWT"},
+    {"alg": "none"},
+    {"alg": "HS256"},
+    {"alg": "ES384"},
+    {"alg": None},
+    {"jwk": None},
+    {"jwk": "key"},
+    {"crit": ["b64"]},
+    {"jku": "https://elsewhere.example/keys"},
+    {"x5c": ["MII"]},
+    {"kid": "mine"},
+]
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=str)
+def test_headers_have_one_form(header: dict[str, Any]) -> None:
+    with pytest.raises(ProofInvalid, match=r"^header$"):
+        proof.read(DeviceKey().proof("POST", URL, AT, header=header))
+
+
+def test_the_key_says_the_algorithm() -> None:
+    for one, other in (("ES256", "EdDSA"), ("EdDSA", "ES256")):
+        with pytest.raises(ProofInvalid, match=r"^algorithm$"):
+            proof.read(DeviceKey(one).proof("POST", URL, AT, header={"alg": other}))
+
+
+def test_nobody_signs_with_another_key_than_the_one_shown() -> None:
+    shown = DeviceKey()
+    with pytest.raises(ProofInvalid, match=r"^signature$"):
+        proof.read(DeviceKey().proof("POST", URL, AT, header={"jwk": shown.jwk}))
+
+
+def test_a_shared_secret_is_no_signature() -> None:
+    """The old trick: the public key's own text as the secret of an HMAC."""
+    key = DeviceKey()
+    head = b64(json.dumps({"typ": "dpop+jwt", "alg": "HS256", "jwk": key.jwk}).encode())
+    claims = key.proof("POST", URL, AT).split(".")[1]
+    code = hmac.digest(json.dumps(key.jwk).encode(), f"{head}.{claims}".encode(), "sha256")
+    text = f"{head}.{claims}.{b64(code)}"
+    with pytest.raises(ProofInvalid, match=r"^header$"):
+        proof.read(text)
+
+
+def test_every_changed_character_is_seen() -> None:
+    text = DeviceKey().proof("POST", URL, AT)
+    for at, letter in enumerate(text):
+        other = "B" if letter == "A" else "A"
+        if letter != ".":
+            with pytest.raises(ProofInvalid):
+                proof.read(text[:at] + other + text[at + 1 :])
+
+
+def test_a_proof_has_one_spelling() -> None:
+    text = DeviceKey().proof("POST", URL, AT)
+    head, claims, signature = text.split(".")
+    for other in (
+        f"{head}=.{claims}.{signature}",
+        f"{head}.{claims}.{signature}==",
+        f" {text}",
+        f"{text}\n",
+        f"{head}.{claims}",
+        f"{text}.",
+        f"{head}..{signature}",
+        f"{head}.{claims}.",
+        f"{head}.{claims}.{signature[:-1]}",
+        "..",
+        "",
+        "é.é.é",
+        "\ud800.a.a",
+    ):
+        with pytest.raises(ProofInvalid):
+            proof.read(other)
+
+
+def test_a_long_text_is_not_looked_into() -> None:
+    with pytest.raises(ProofInvalid, match=r"^too_long$"):
+        proof.read(DeviceKey().proof("POST", URL, AT, more="x" * proof.MAX_PROOF_CHARS))
+
+
+def test_json_that_says_two_things_says_nothing() -> None:
+    key = DeviceKey()
+    head, claims, _ = key.proof("POST", URL, AT).split(".")
+    plain = json.dumps({"jti": "a", "htm": "GET", "htu": URL, "iat": int(AT)})
+    twice = plain.replace('"htm"', '"htm": "POST", "htm"')
+    for text in (twice, "[]", "1", "{", "[" * 1500, '{"iat": NaN}', "\ufeff{}"):
+        with pytest.raises(ProofInvalid):
+            proof.read(key.signed(head, b64(text.encode())))
+    with pytest.raises(ProofInvalid, match=r"^json$"):
+        proof.read(key.signed(b64(b"\xff\xfe"), claims))
+
+
+EC, OKP = DeviceKey().jwk, DeviceKey("EdDSA").jwk
+PRIME = 2**255 - 19
+KEYS: list[dict[str, Any]] = [
+    EC | {"d": b64(bytes(31) + b"\1")},
+    EC | {"kid": "mine"},
+    EC | {"crv": "P-384"},
+    EC | {"x": EC["y"], "y": EC["x"]},  # not on the curve
+    EC | {"x": b64(bytes(32)), "y": b64(bytes(32))},
+    EC | {"x": EC["x"] + "="},
+    EC | {"x": urlsafe_b64encode(bytes(33)).decode()},
+    {k: v for k, v in EC.items() if k != "y"},
+    OKP | {"d": OKP["x"]},
+    OKP | {"crv": "X25519"},
+    OKP | {"y": OKP["x"]},
+    {"kty": "oct", "k": "AAAA"},
+    {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
+    {},
+    *(
+        OKP | {"x": b64((height | sign).to_bytes(32, "little"))}
+        for height in (0, 1, PRIME - 1, PRIME, PRIME + 1, *sorted(proof._SMALL_ORDER)[2:4])
+        for sign in (0, 2**255)
+    ),
+]
+
+
+@pytest.mark.parametrize("jwk", KEYS, ids=range(len(KEYS)))
+def test_odd_keys_are_refused(jwk: dict[str, Any]) -> None:
+    for algorithm in ("ES256", "EdDSA"):
+        with pytest.raises(ProofInvalid):
+            proof.read(DeviceKey(algorithm).proof("POST", URL, AT, header={"jwk": jwk}))
+
+
+def test_a_refusal_shows_nothing_of_the_proof() -> None:
+    text = DeviceKey().proof("POST", URL, AT, htu="no-url-sesame")
+    with pytest.raises(ProofInvalid) as caught:
+        proof.read(text)
+    assert str(caught.value) == "claims"
+    assert caught.value.__cause__ is None
