@@ -174,7 +174,7 @@ def poster_path(owner: Visitor) -> str:
     page.locator("main a[href$='/poster']").first.click()
     preview = page.locator(".poster__preview img")
     expect(preview).to_be_visible()
-    page.wait_for_function("document.querySelector('.poster__preview img').complete")
+    expect(preview).to_have_js_property("complete", True)
     with Image.open(BytesIO(preview.screenshot())) as drawn:
         found = zxingcpp.read_barcodes(drawn, formats=QR)
     assert [code.text for code in found], "no code on the poster"

@@ -57,12 +57,14 @@ HEADS = (
 
 
 class Progress(msgspec.Struct):
-    """percent: by the time that the rows have come to, in the range asked for."""
+    """percent: by the time that the rows have come to, in the range asked for. broken: it ended
+    before the last row."""
 
     owner_id: str
     rows: int = 0
     percent: int = 0
     done: bool = False
+    broken: bool = False
 
 
 class Exports:
@@ -120,11 +122,16 @@ async def selection(
 async def progress(
     request: WebRequest, person: NamedDependency[Person], export_id: FromPath[str]
 ) -> dict[str, int]:
-    """rows, percent, and done: 0 or 1."""
+    """rows, percent; done and broken: 0 or 1."""
     exports = request.app.state.exports
     assert isinstance(exports, Exports)
     found = exports.of(export_id, person.person_id)
-    return {"rows": found.rows, "percent": found.percent, "done": int(found.done)}
+    return {
+        "rows": found.rows,
+        "percent": found.percent,
+        "done": int(found.done),
+        "broken": int(found.broken),
+    }
 
 
 def _file(
@@ -150,12 +157,16 @@ async def lines(
     zone, length = ZoneInfo(seat.zone), wanted.until - wanted.since
     names = await names_of(services, seat)
     yield BOM + line([words.gettext(head) for head in HEADS])
-    async for sales in services.sales.stream(wanted):
-        after = await _after(services, seat, sales)
-        followed.rows += len(sales)
-        followed.percent = (sales[-1].created_at - wanted.since) * 100 // length
-        yield "".join(line(_cells(sale, after, names, words, zone)) for sale in sales)
-    followed.percent, followed.done = 100, True
+    followed.broken = True  # until the last row is out: a lost connection ends it anywhere
+    try:
+        async for sales in services.sales.stream(wanted):
+            after = await _after(services, seat, sales)
+            followed.rows += len(sales)
+            followed.percent = (sales[-1].created_at - wanted.since) * 100 // length
+            yield "".join(line(_cells(sale, after, names, words, zone)) for sale in sales)
+        followed.percent, followed.broken = 100, False
+    finally:
+        followed.done = True
 
 
 async def _after(services: Services, seat: Seat, sales: tuple[Sale, ...]) -> dict[int, int]:

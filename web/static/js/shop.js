@@ -71,6 +71,7 @@
     const shown = document.getElementById("export-progress");
     if (!shown) return;
     shown.hidden = false;
+    document.getElementById("export-broken").hidden = true;
     for (let lost = 0; lost < LOST; ) {
       await new Promise((done) => setTimeout(done, POLL_MS));
       const answer = await fetch(`/shop/exports/${link.dataset.export}`).catch(() => null);
@@ -81,9 +82,11 @@
       }
       shown.querySelector("progress").value = state.percent;
       shown.querySelector("[data-export-rows]").textContent = state.rows.toLocaleString();
-      if (state.done) return void setTimeout(() => (shown.hidden = true), 1500);
+      if (state.done && !state.broken) return void setTimeout(() => (shown.hidden = true), 1500);
+      if (state.done) break;
     }
     shown.hidden = true;
+    document.getElementById("export-broken").hidden = false;
   };
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-export]");
