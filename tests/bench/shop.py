@@ -39,6 +39,13 @@ PAGES = {
     "orders, a rare note": f"/shop/orders?{YEAR}&q=稀客",
     "orders, a number": f"/shop/orders?{YEAR}&q=ord_0{777_777:025d}",
     "views": "/shop/views",
+    "refund requests": "/shop/refunds",
+    "stores": "/shop/stores",
+    "staff": "/shop/staff",
+    "activity": "/shop/activity",
+    "settlement": "/shop/settlement",
+    "files": "/shop/files",
+    "till": "/cashier",
 }
 
 
