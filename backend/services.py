@@ -19,6 +19,8 @@ from backend.events.service import EventsService
 from backend.friends import Friends
 from backend.friends.parts import Parts as FriendsParts
 from backend.friends.service import FriendsService
+from backend.idempotency import Idempotency
+from backend.idempotency.service import IdempotencyService
 from backend.identity import Identity
 from backend.identity.service import IdentityService
 from backend.ledger import Ledger
@@ -53,6 +55,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     risk: Risk
     bills: Bills
     events: Events
+    idempotency: Idempotency
     payments: Payments
     banking: Banking
     merchant: Merchant
@@ -129,6 +132,7 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
         risk=parts.risk,
         bills=parts.bills,
         events=parts.events,
+        idempotency=IdempotencyService(parts.clock),
         payments=payments,
         banking=banking,
         merchant=merchant,

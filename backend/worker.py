@@ -64,6 +64,7 @@ def sweeps(found: Services) -> tuple[Sweep, ...]:
         Sweep("settlement", found.settlement.sweep),
         Sweep("transfers", found.transfers.sweep),
         Sweep("events", found.events.sweep),
+        Sweep("idempotency", found.idempotency.sweep),
     )
 
 
