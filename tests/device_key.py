@@ -8,6 +8,7 @@ text = key.proof("POST", url, at, header={"typ": "JWT"}, jti=None)   # None leav
 import json
 import secrets
 from base64 import urlsafe_b64encode
+from functools import cached_property
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -29,14 +30,14 @@ class DeviceKey:
         else:
             self.private_key = ed25519.Ed25519PrivateKey.generate()
 
-    @property
+    @cached_property
     def jwk(self) -> dict[str, Any]:
         made: dict[str, Any] = json.loads(
             get_default_algorithms()[self.algorithm].to_jwk(self.private_key.public_key())
         )
         return made
 
-    @property
+    @cached_property
     def thumbprint(self) -> str:
         return proof.thumbprint(proof.canonical_key(self.jwk))
 

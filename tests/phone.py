@@ -13,12 +13,13 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import httpx
 
 from backend.clock import Clock, SystemClock
-from tests.device_key import DeviceKey
+from tests.device_key import DeviceKey, b64
 from tests.passkey import Passkey
 
 API = "/api"
@@ -155,13 +156,16 @@ class Phone:
         return answer
 
     def prove(self, method: str, path: str, content: bytes, signed_in: bool, **claims: Any) -> str:
+        said: dict[str, Any] = {
+            "ath": hashed(self.access_token.encode()) if signed_in and self.access_token else None,
+            "bsh": hashed(content) if content else None,
+            "nonce": self.nonce or None,
+        }
         self.last_proof = self.key.proof(
             method,
             self.origin + API + path,
-            self.now(),
-            token=self.access_token if signed_in else "",
-            body=content,
-            **{"nonce": self.nonce or None} | claims | self.claims,
+            self.now().timestamp(),
+            **said | claims | self.claims,
         )
         return self.last_proof
 
@@ -203,6 +207,10 @@ class Phone:
         self.keep(answer.json())
         me = await self.done(self.get("/v1/me"))
         self.person_id, self.name = me["id"], me["name"]
+
+
+def hashed(data: bytes) -> str:
+    return b64(sha256(data).digest())
 
 
 def wants_nonce(answer: httpx.Response) -> bool:
