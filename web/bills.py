@@ -14,8 +14,8 @@ from backend.identity import Person
 from backend.merchant import AskRefund
 from backend.plain import is_plain
 from backend.services import Services
+from backend.wallet.course import course_of
 from web import bill_files
-from web.bill_course import course_of
 from web.bill_filter import CHOICES, asked
 from web.bill_list import listing
 from web.forms import Form

@@ -16,6 +16,7 @@ from backend.merchant import Seat
 from backend.payments import Order
 from backend.risk import FreezeState, Limit
 from backend.services import Services
+from backend.wallet import balance
 from web.codes import path_of
 from web.http import WebRequest, redirect
 from web.render import page
@@ -68,7 +69,7 @@ async def show_amounts(request: WebRequest, person: NamedDependency[Person]) -> 
 
 async def _view(services: Services, person: Person, device_secret: str) -> View:
     person_id = person.person_id
-    balance, bills, seats, guard, asked, packets = await asyncio.gather(
+    own, bills, seats, guard, asked, packets = await asyncio.gather(
         balance_of(services, person_id),
         services.bills.page(person_id, "", LAST_BILLS),
         services.merchant.seats(person_id),
@@ -77,7 +78,7 @@ async def _view(services: Services, person: Person, device_secret: str) -> View:
         services.redpackets.unread(person_id),
     )
     return View(
-        balance=balance,
+        balance=own,
         bills=bills.bills,
         seats=seats,
         guard=guard,
@@ -88,12 +89,7 @@ async def _view(services: Services, person: Person, device_secret: str) -> View:
 
 async def balance_of(services: Services, person_id: str) -> Balance | None:
     """None while the ledger can't be reached: the rest of the page is still of use."""
-    account_id = f"person:{person_id}"
-    found = await unless_away(services.ledger.balances((account_id,)))
-    if found is None:
-        return None
-    empty = Balance(account_id, posted_fen=0, held_fen=0, entry_seq=0, frozen=False)
-    return found[0] if found else empty
+    return await unless_away(balance.balance_of(services, person_id))
 
 
 async def _guard(services: Services, person_id: str, device_secret: str) -> Guard | None:

@@ -9,6 +9,7 @@ from backend import ids
 from backend.errors import DomainError, NotFound
 from backend.payments import NotForYou, Order
 from backend.services import Services
+from backend.wallet.paying import payment_id_of
 from web.allowances import allowance
 from web.codes import order_id_of, path_of
 from web.http import WebRequest
@@ -52,7 +53,7 @@ async def show(
         order=order,
         payee=await payee_of(services, order),
         allowance=await allowance(services, person_id, visit.device_secret, level),
-        payment_id=_payment_id(order),
+        payment_id=payment_id_of(order, ids.new("pay")),
         here=path_of(order_id),
     )
 
@@ -100,14 +101,6 @@ async def _visitor(request: WebRequest, services: Services, order: Order) -> Res
         payee=await payee_of(services, order),
         here=path_of(order.order_id),
     )
-
-
-def _payment_id(order: Order) -> str:
-    """Made here once, so that a reload of the answer pays nothing twice; what a till has begun by
-    payment code keeps the id that it has."""
-    if order.code == "shown" and order.payment_id:
-        return order.payment_id
-    return ids.new("pay")
 
 
 handlers = [show]

@@ -18,8 +18,10 @@ from markupsafe import Markup
 from backend.clock import Clock, to_ms
 from backend.errors import BadRequest
 from backend.identity import Person
+from backend.payments import Order
 from backend.risk import AHEAD_LIFE, CODE_LIFE, MAX_AHEAD, IssueCodes, PayCode, ShownCode
 from backend.services import Services
+from backend.wallet.paying import came_of_code
 from web.barcodes import line_code
 from web.codes import path_of
 from web.forms import Form
@@ -28,7 +30,6 @@ from web.render import fragment, page, unchanged
 from web.session import Visit
 
 RENEW_S = 55  # the next code is here before this one ends
-LOOK_BACK = 3  # bills; a code is used once, so the newest are enough
 GROUPS = (0, 4, 8, 12, 16, 18)
 MAX_MS_DIGITS = 16
 
@@ -89,15 +90,10 @@ async def state(
     """Where the page that shows a code goes on to, once a till has read it."""
     if not request.is_htmx:
         return redirect(request, "/code")
-    for order in await services.payments.asked(person.person_id):
-        if to_ms(order.created_at) >= since:
-            return redirect(request, path_of(order.order_id))
-    for bill in (await services.bills.page(person.person_id, "", LOOK_BACK)).bills:
-        if bill.kind != "payment" or to_ms(bill.event_at) < since:
-            continue
-        if (await services.payments.order(bill.order_id)).code == "shown":
-            return redirect(request, f"/payments/{bill.bill_id}")
-    return unchanged()
+    came = await came_of_code(services, person.person_id, since)
+    if isinstance(came, Order):
+        return redirect(request, path_of(came.order_id))
+    return redirect(request, f"/payments/{came.bill_id}") if came else unchanged()
 
 
 @get("/code/ahead")

@@ -7,13 +7,12 @@ from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from litestar.params import URLEncodedBody
 
-from backend.codes import MAX_SCANNED, Scanned, addresses
-from backend.codes.classify import read
-from backend.errors import NotFound
+from backend.codes import Scanned, addresses
 from backend.identity import Person
-from backend.ids import is_id
 from backend.services import Services
 from backend.settings import Settings
+from backend.wallet.scanned import Found
+from backend.wallet.scanned import find as find_out
 from web.camera import permit_camera
 from web.forms import Form
 from web.http import WebRequest, redirect
@@ -24,8 +23,6 @@ from web.scan_photo import MAX_PHOTO_BYTES, Unreadable, codes_in
 MULTIPART_BYTES = 64 * 1024  # what a form needs around its picture
 SHOWN_ADDRESS = 200  # characters of an address that is only told, not opened
 
-# Kinds that have a page of their own; others are told as what they are.
-LEADING = frozenset({"static", "order", "personal", "packet"})
 SECRETS = {"invitation": "j", "friend": "f", "group": "g"}
 TYPED_WRONG = msg("That is not a YiPay code. Check it and try again.")
 NO_SUCH_CODE = msg("No shop has this code. Check the digits under the QR code.")
@@ -94,22 +91,15 @@ async def _photo(request: WebRequest) -> bytes:
 
 
 async def _find(services: Services, settings: Settings, text: str) -> Finding:
-    scanned = read(text[: MAX_SCANNED + 1], settings.public_origin)
-    return Finding(scanned=scanned, text=text, path=await _path(services, scanned))
+    found = await find_out(services, settings.public_origin, text)
+    return Finding(scanned=found.scanned, text=text, path=_path(found))
 
 
-async def _path(services: Services, scanned: Scanned) -> str:
-    if scanned.kind in SECRETS:
-        return f"/{SECRETS[scanned.kind]}/{scanned.ref}"
-    if scanned.kind not in LEADING:
-        return ""
-    if is_id(scanned.ref, scanned.ref[:3]):
-        return addresses.path_of(scanned.ref)
-    try:
-        code = await services.merchant.static_code(scanned.ref)
-    except NotFound:
-        return ""
-    return addresses.path_of(code.code_id)
+def _path(found: Found) -> str:
+    """Each kind that leads on has a page of its own."""
+    if found.scanned.kind in SECRETS:
+        return f"/{SECRETS[found.scanned.kind]}/{found.scanned.ref}"
+    return addresses.path_of(found.ref) if found.ref else ""
 
 
 def _failed(kind: str) -> Finding:

@@ -1,7 +1,7 @@
 """The course of a transfer as steps; drawn by `_timeline.html`."""
 
 from backend.transfers import Transfer
-from web.timeline import BAD, NOW, Step
+from backend.wallet.timeline import BAD, NOW, Step
 
 
 def of_transfer(transfer: Transfer) -> tuple[Step, ...]:

@@ -9,7 +9,7 @@ from backend.merchant import RefundRequest
 from backend.payments import Payment, Refund
 from backend.services import Services
 from backend.transfers import Transfer
-from web.timeline import Step, of_bill, of_transfer
+from backend.wallet.timeline import Step, of_bill, of_transfer
 
 REFUNDABLE = frozenset({"payment", "income"})
 
