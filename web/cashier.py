@@ -27,7 +27,7 @@ from web.render import page
 from web.security import cookies
 from web.session import Visit
 from web.till_codes import payment_code
-from web.till_orders import drawn, read
+from web.till_orders import drawn
 
 MAX_TYPED = 13  # characters of an amount, as the field allows
 
@@ -88,7 +88,7 @@ async def charge(  # noqa: PLR0913 — what a handler needs arrives by name
     if not request.is_partial:
         return redirect(request, here, cookies=kept)
     try:
-        look = await read(services, seat, asked.order_id)
+        look = await services.merchant.look(seat, asked.order_id)
     except NotFound as never_opened:  # the answer was lost before anything was done
         return await _refused(request, services, seat, form, never_opened)
     answer = drawn(request, settings, look, headers={"HX-Push-Url": here}, turned=True)

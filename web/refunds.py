@@ -1,7 +1,6 @@
 """Giving money back: the form of an order, its passkey where one is asked for, what came of it, and
 the requests of payers."""
 
-import asyncio
 from typing import Annotated
 
 import msgspec
@@ -12,8 +11,8 @@ from litestar.params import FromPath, URLEncodedBody
 from backend import ids
 from backend.errors import DomainError, NotFound
 from backend.identity import Person
-from backend.merchant import GiveBack, PermissionMissing, RefundRequest, Seat
-from backend.payments import Order, Payment, Refund
+from backend.merchant import GiveBack, PermissionMissing, RefundCase, RefundRequest, Seat
+from backend.payments import Refund
 from backend.services import Services
 from backend.shop_roles import Permission
 from web.amounts import read_amount
@@ -27,34 +26,6 @@ from web.session import Visit
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 WHOLE, PART = "whole", "part"
-CREATED, POSTED = "created", "posted"
-
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """A paid order and what came back of it. names: of who refunded, by person id."""
-
-    seat: Seat
-    order: Order
-    payment: Payment
-    refunds: tuple[Refund, ...]
-    names: dict[str, str]
-
-    @property
-    def left_fen(self) -> int:
-        """What may still be given back. One that waits for a passkey may never come."""
-        taken = sum(r.amount_fen for r in self.refunds if r.status in {"authorized", POSTED})
-        return self.payment.amount_fen - max(taken, self.payment.refunded_fen)
-
-    def refund(self, refund_id: str) -> Refund | None:
-        return next((r for r in self.refunds if r.refund_id == refund_id), None)
-
-    def waits_for(self, seat: Seat, refund: Refund) -> bool:
-        """Whether it is theirs to go on with, with their passkey where one is asked for."""
-        return refund.status == CREATED and refund.actor_id == seat.person_id
-
-    @property
-    def path(self) -> str:
-        return f"/shop/orders/{self.order.order_id}/refund"
 
 
 @get("/shop/orders/{order_id:str}/refund")
@@ -64,7 +35,7 @@ async def new(
     services: NamedDependency[Services],
     order_id: FromPath[str],
 ) -> Response[str]:
-    case = await _case(services, await _seat(services, person), order_id)
+    case = await services.merchant.refund_case(await _seat(services, person), order_id)
     fields = {"refund_id": ids.new("rfd"), "extent": WHOLE}
     return _form(request, case, Form(fields))
 
@@ -79,9 +50,9 @@ async def create(  # noqa: PLR0913 — what a handler needs arrives by name
     order_id: FromPath[str],
 ) -> Response[str] | Response[None]:
     seat = await _seat(services, person)
-    case, form = await _case(services, seat, order_id), Form(data)
+    case, form = await services.merchant.refund_case(seat, order_id), Form(data)
     known = case.refund(form["refund_id"])
-    if known is not None and not case.waits_for(seat, known):
+    if known is not None and not case.waits_for(known):
         return redirect(request, _result_path(order_id, known.refund_id))  # sent twice
     secret = visit.device_secret
     wanted = _again(known, secret) if known else _give_back(form, case, secret)
@@ -90,7 +61,7 @@ async def create(  # noqa: PLR0913 — what a handler needs arrives by name
     try:
         started = await services.merchant.refund(seat, wanted)
     except DomainError as refusal:
-        stored = (await _case(services, seat, order_id)).refund(wanted.refund_id)
+        stored = (await services.merchant.refund_case(seat, order_id)).refund(wanted.refund_id)
         if refusal.money_moved == "unknown" or (refusal.retryable and stored is not None):
             return redirect(request, _result_path(order_id, wanted.refund_id))
         form.values["refund_id"] = ids.new("rfd")  # a refusal is final for its id
@@ -119,7 +90,7 @@ async def confirm(  # noqa: PLR0913 — what a handler needs arrives by name
     refund_id: FromPath[str],
 ) -> Response[str] | Response[None]:
     seat, form = await _seat(services, person), Form(data)
-    case = await _case(services, seat, order_id)
+    case = await services.merchant.refund_case(seat, order_id)
     try:
         await services.merchant.confirm_refund(
             seat,
@@ -143,7 +114,7 @@ async def show(
     order_id: FromPath[str],
     refund_id: FromPath[str],
 ) -> Response[str]:
-    case = await _case(services, await _seat(services, person), order_id)
+    case = await services.merchant.refund_case(await _seat(services, person), order_id)
     found = case.refund(refund_id)
     if found is None:
         raise NotFound()
@@ -184,22 +155,7 @@ async def _seat(services: Services, person: Person) -> Seat:
     return seat
 
 
-async def _case(services: Services, seat: Seat, order_id: str) -> Case:
-    """Refuses: NotFound, for an order that was not paid too."""
-    order = await services.merchant.order(seat, order_id)
-    if order.payment_id is None or order.status != "paid":
-        raise NotFound()
-    payment, refunds = await asyncio.gather(
-        services.payments.payment(seat.owner_id, order.payment_id),
-        services.payments.refunds(seat.shop_id, order.payment_id),
-    )
-    actors = {refund.actor_id for refund in refunds}
-    people = await asyncio.gather(*(services.identity.person(actor) for actor in actors))
-    names = {found.person_id: found.display_name for found in people}
-    return Case(seat=seat, order=order, payment=payment, refunds=refunds, names=names)
-
-
-def _give_back(form: Form, case: Case, device_secret: str) -> GiveBack | None:
+def _give_back(form: Form, case: RefundCase, device_secret: str) -> GiveBack | None:
     """None and the form's errors where it can't be acted upon."""
     refund_id = form.id("refund_id", "rfd")
     reason = form.text("reason", Reason, msg("Give a reason of 1 to 64 characters."))
@@ -232,7 +188,7 @@ def _again(known: Refund, device_secret: str) -> GiveBack:
 
 def _form(
     request: WebRequest,
-    case: Case,
+    case: RefundCase,
     form: Form,
     status_code: int = 200,
     refusal: DomainError | None = None,

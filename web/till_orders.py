@@ -3,7 +3,6 @@
 from contextlib import suppress
 from datetime import timedelta
 
-import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
@@ -11,8 +10,8 @@ from litestar.params import FromPath, FromQuery
 from backend.clock import Clock
 from backend.errors import DomainError
 from backend.identity import Person
-from backend.merchant import Seat
-from backend.payments import Order, OrderPaid, ReversalTooSoon
+from backend.merchant import Look
+from backend.payments import OrderPaid, ReversalTooSoon
 from backend.services import Services
 from backend.settings import Settings
 from web.codes import code_of, path_of, printed_address
@@ -22,22 +21,7 @@ from web.render import page, unchanged
 from web.session import Visit
 
 SHOWN = "shown"
-ENDED = frozenset({"paid", "failed", "expired", "cancelled", "reversed"})
 PATIENCE = timedelta(seconds=30)  # then the till is advised to take the charge back
-
-
-class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """state: an order's status; of a charged payment code also "failed", "user_paying", "unknown",
-    "reversed"."""
-
-    seat: Seat
-    order: Order
-    state: str
-    refusal_code: str = ""
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ENDED
 
 
 @get("/orders/{order_id:str}")
@@ -51,7 +35,7 @@ async def show(  # noqa: PLR0913 — what a handler needs arrives by name
     seen: FromQuery[str] = "",
 ) -> Response[str] | Response[None]:
     seat = await services.merchant.seat(person.person_id)
-    look = await read(services, seat, order_id)
+    look = await services.merchant.look(seat, order_id)
     late = not look.ended and clock.now() - look.order.created_at >= PATIENCE
     if request.is_partial and seen == token(look, late):
         return unchanged()
@@ -71,7 +55,7 @@ async def cancel(
         await services.merchant.cancel(seat, order_id)
     if not request.is_partial:
         return redirect(request, f"/orders/{order_id}")
-    return drawn(request, settings, await read(services, seat, order_id))
+    return drawn(request, settings, await services.merchant.look(seat, order_id))
 
 
 @post("/orders/{order_id:str}/reversal", status_code=200)
@@ -94,28 +78,8 @@ async def reverse(  # noqa: PLR0913 — what a handler needs arrives by name
         refusal = caught  # too soon, or a system is away: the page tries again by itself
     if not request.is_partial and refusal is None:
         return redirect(request, f"/orders/{order_id}")
-    look = await read(services, seat, order_id)
+    look = await services.merchant.look(seat, order_id)
     return drawn(request, settings, look, refusal=refusal)
-
-
-async def read(services: Services, seat: Seat, order_id: str) -> Look:
-    """Refuses: NotFound."""
-    order = await services.merchant.order(seat, order_id)
-    if order.code != SHOWN:
-        return Look(seat=seat, order=order, state=order.status)
-    found = await services.merchant.charged(seat, order_id)
-    if await _reversed(services, seat, found.order):
-        return Look(seat=seat, order=found.order, state="reversed")
-    if found.order.status in {"paid", "cancelled"}:
-        return Look(seat=seat, order=found.order, state=found.order.status)
-    return Look(seat=seat, order=found.order, state=found.state, refusal_code=found.refusal_code)
-
-
-async def _reversed(services: Services, seat: Seat, order: Order) -> bool:
-    if order.status != "paid" or order.payment_id is None:
-        return False
-    refunds = await services.payments.refunds(seat.shop_id, order.payment_id)
-    return any(refund.reversal and refund.status == "posted" for refund in refunds)
 
 
 def token(look: Look, late: bool) -> str:

@@ -1,216 +1,36 @@
 """Shops: stores, terminals, people, the till. Every call says who acts; permissions are checked
 here, and the security system checks again what moves money."""
 
-from datetime import datetime
-from typing import Annotated, Protocol
-
-import msgspec
+from typing import Protocol
 
 from backend.errors import DomainError
 from backend.ids import Id
-from backend.money import Amount
+from backend.merchant.shapes import *  # noqa: F403 — the shapes are part of the face
+from backend.merchant.shapes import (
+    Act,
+    AskRefund,
+    Charge,
+    ChargeShown,
+    GiveBack,
+    Invite,
+    Invited,
+    Label,
+    Look,
+    Member,
+    OpenShop,
+    PayStatic,
+    RefundCase,
+    RefundRequest,
+    Seat,
+    Shift,
+    Shop,
+    StaticCode,
+    Store,
+    Terminal,
+)
 from backend.payments import Charged, Note, Order, Refund, RefundStarted
-from backend.risk import Approval, Ceremony, PayCode, Secret
-from backend.shop_roles import Permission, Role
-
-CATEGORIES = ("food", "retail", "services", "travel", "health", "education", "other")
-Category = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(CATEGORIES)})$")]
-ShopName = Annotated[str, msgspec.Meta(min_length=2, max_length=32)]
-Label = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
-Zone = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+){0,2}$", max_length=40)]
-
-MAX_STORES = 200
-MAX_TERMINALS = 100  # of a store
-MAX_MEMBERS = 100
-
-
-class Seat(msgspec.Struct, frozen=True, kw_only=True):
-    """Who acts for which shop, in which role; from `seat`, never made by a face. Staff calls take
-    it first and refuse with PermissionMissing what its role does not allow."""
-
-    shop_id: str
-    shop_name: str
-    zone: str  # IANA name; the shop's days begin by it
-    owner_id: str
-    person_id: str
-    role: Role
-    permissions: frozenset[Permission]
-    store_id: str = ""  # a cashier's store, "" = all
-
-
-class OpenShop(msgspec.Struct, frozen=True, kw_only=True):
-    """device_secret: of the owner, who is thereby known to the security system too."""
-
-    shop_id: Id
-    owner_id: Id
-    name: ShopName
-    category: Category
-    device_secret: str = ""
-    zone: Zone = "Asia/Shanghai"
-
-
-class Shop(msgspec.Struct, frozen=True, kw_only=True):
-    """status: "open", "closed" (by its people: no new orders), "frozen"."""
-
-    shop_id: str
-    owner_id: str
-    name: str
-    category: str
-    zone: str
-    verified: bool
-    status: str
-    created_at: datetime
-
-
-class Store(msgspec.Struct, frozen=True, kw_only=True):
-    store_id: str
-    shop_id: str
-    name: str
-    address: str
-    closed: bool
-    created_at: datetime
-
-
-class Terminal(msgspec.Struct, frozen=True, kw_only=True):
-    """A till or a table. code_id: of its static code; short_code: typed by hand, 8 digits."""
-
-    terminal_id: str
-    store_id: str
-    shop_id: str
-    name: str
-    code_id: str
-    short_code: str
-    closed: bool
-    created_at: datetime
-
-
-class StaticCode(msgspec.Struct, frozen=True, kw_only=True):
-    """As a payer sees it."""
-
-    code_id: str
-    short_code: str
-    shop_id: str
-    owner_id: str
-    shop_name: str
-    verified: bool
-    store_id: str
-    store_name: str
-    terminal_id: str
-    terminal_name: str
-    open: bool  # neither shop, store nor terminal is closed or frozen
-
-
-class Charge(msgspec.Struct, frozen=True, kw_only=True):
-    """An amount typed at the till, for a dynamic code."""
-
-    order_id: Id
-    amount_fen: Amount
-    note: Note = ""
-    terminal_id: str = ""
-    event_at: datetime | None = None  # of the demo's history only
-
-
-class ChargeShown(msgspec.Struct, frozen=True, kw_only=True):
-    """An amount, and the payment code that the till has read."""
-
-    order_id: Id
-    payment_id: Id
-    amount_fen: Amount
-    pay_code: PayCode
-    device_secret: str
-    note: Note = ""
-    terminal_id: str = ""
-
-
-class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
-    """A payer typed an amount at a static code."""
-
-    order_id: Id
-    code_id: Id
-    payer_id: Id
-    amount_fen: Amount
-    note: Note = ""
-    event_at: datetime | None = None  # of the demo's history only
-
-
-class GiveBack(msgspec.Struct, frozen=True, kw_only=True):
-    refund_id: Id
-    payment_id: Id
-    amount_fen: Amount
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    device_secret: str
-
-
-class AskRefund(msgspec.Struct, frozen=True, kw_only=True):
-    """A payer asks the shop. One open request per payment."""
-
-    request_id: Id
-    payment_id: Id
-    payer_id: Id
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-
-
-class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """status: "open", "granted" (a refund came), "declined"."""
-
-    request_id: str
-    shop_id: str
-    payment_id: str
-    order_id: str
-    amount_fen: int
-    reason: str
-    status: str
-    answer: str
-    created_at: datetime
-
-
-class Member(msgspec.Struct, frozen=True, kw_only=True):
-    person_id: str
-    name: str
-    role: Role
-    store_id: str
-    joined_at: datetime
-
-
-class Invite(msgspec.Struct, frozen=True, kw_only=True):
-    """store_id: of a cashier, "" = all; other roles are of the whole shop."""
-
-    invitation_id: Id
-    role: Role
-    store_id: str = ""
-    device_secret: str
-
-
-class Invited(msgspec.Struct, frozen=True, kw_only=True):
-    """secret: for the link and its QR code; shown once."""
-
-    invitation_id: str
-    shop_name: str
-    role: Role
-    store_id: str
-    secret: str
-    expires_at: datetime
-
-
-class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """One recorded action of staff. kind: a machine word such as "refund", "store_opened"."""
-
-    act_id: int
-    person_id: str
-    person_name: str
-    kind: str
-    ref: str
-    at: datetime
-
-
-class Shift(msgspec.Struct, frozen=True, kw_only=True):
-    """A cashier's own day so far, in the shop's zone."""
-
-    since: datetime
-    amount_fen: int
-    count: int
-    refund_fen: int
-    last: tuple[Order, ...]
+from backend.risk import Approval, Ceremony, Secret
+from backend.shop_roles import Role
 
 
 class Merchant(Protocol):
@@ -301,6 +121,10 @@ class Merchant(Protocol):
         """Of the shop; a cashier without ORDERS sees what they opened. Refuses: NotFound."""
         ...
 
+    async def look(self, seat: Seat, order_id: str) -> Look:
+        """What a till shows of an order, whichever way it is paid. Refuses: as `order`."""
+        ...
+
     async def cancel(self, seat: Seat, order_id: str) -> Order:
         """Refuses: NotFound, OrderPaid, OrderBusy."""
         ...
@@ -311,6 +135,10 @@ class Merchant(Protocol):
     async def pay_static(self, pay: PayStatic) -> Order:
         """An order of code "static" for this payer only. Refuses: NotFound, ShopClosed, ShopFrozen,
         OwnShop, IdReused."""
+        ...
+
+    async def refund_case(self, seat: Seat, order_id: str) -> RefundCase:
+        """Permission REFUND. Refuses: NotFound, for an order that was not paid too."""
         ...
 
     async def refund(self, seat: Seat, give_back: GiveBack) -> RefundStarted:

@@ -1,14 +1,22 @@
 """Refunds, as a shop's people start them and payers ask for them."""
 
+import asyncio
 from datetime import timedelta
 
 from backend.db import TX
 from backend.errors import BadRequest, IdReused, NotFound
-from backend.merchant import AskRefund, GiveBack, RefundAsked, RefundRequest, Seat
+from backend.merchant import (
+    AskRefund,
+    GiveBack,
+    RefundAsked,
+    RefundCase,
+    RefundRequest,
+    Seat,
+)
 from backend.merchant import acts as told
 from backend.merchant.parts import Parts
 from backend.merchant.shops import Shops, find
-from backend.payments import ConfirmRefund, Refund, RefundStarted, StartRefund
+from backend.payments import ConfirmRefund, Order, Refund, RefundStarted, StartRefund
 
 MAX_REQUESTS = 100  # open ones shown at once
 POSTED = "posted"
@@ -22,7 +30,19 @@ _REQUEST = (
 class Refunds:
     def __init__(self, parts: Parts, shops: Shops) -> None:
         self._payments, self._events, self._clock = parts.payments, parts.events, parts.clock
-        self._shops = shops
+        self._identity, self._shops = parts.identity, shops
+
+    async def case(self, seat: Seat, order: Order) -> RefundCase:
+        if order.payment_id is None or order.status != "paid":
+            raise NotFound()
+        payment, refunds = await asyncio.gather(
+            self._payments.payment(seat.owner_id, order.payment_id),
+            self._payments.refunds(seat.shop_id, order.payment_id),
+        )
+        actors = {refund.actor_id for refund in refunds}
+        people = await asyncio.gather(*(self._identity.person(actor) for actor in actors))
+        names = {found.person_id: found.display_name for found in people}
+        return RefundCase(seat=seat, order=order, payment=payment, refunds=refunds, names=names)
 
     async def refund(self, seat: Seat, give_back: GiveBack) -> RefundStarted:
         await self._shops.found(seat, give_back.device_secret)

@@ -8,9 +8,11 @@ from backend.merchant import (
     GiveBack,
     Invite,
     Invited,
+    Look,
     Member,
     OpenShop,
     PayStatic,
+    RefundCase,
     RefundRequest,
     Seat,
     Shift,
@@ -126,6 +128,10 @@ class MerchantService:
         need(seat, Permission.CHARGE, Permission.ORDERS)
         return await self._till.order(seat, order_id)
 
+    async def look(self, seat: Seat, order_id: str) -> Look:
+        need(seat, Permission.CHARGE, Permission.ORDERS)
+        return await self._till.look(seat, order_id)
+
     async def cancel(self, seat: Seat, order_id: str) -> Order:
         need(seat, Permission.CHARGE)
         return await self._till.cancel(seat, order_id)
@@ -138,6 +144,10 @@ class MerchantService:
 
     async def pay_static(self, pay: PayStatic) -> Order:
         return await self._till.pay_static(pay)
+
+    async def refund_case(self, seat: Seat, order_id: str) -> RefundCase:
+        need(seat, Permission.REFUND)
+        return await self._refunds.case(seat, await self._till.order(seat, order_id))
 
     async def refund(self, seat: Seat, give_back: GiveBack) -> RefundStarted:
         need(seat, Permission.REFUND)

@@ -6,7 +6,7 @@ import msgspec
 
 from backend import ids
 from backend.errors import NotFound
-from backend.merchant import Charge, ChargeShown, PayStatic, Seat, Shift, ShopClosed
+from backend.merchant import Charge, ChargeShown, Look, PayStatic, Seat, Shift, ShopClosed
 from backend.merchant import acts as told
 from backend.merchant.guard import need, sees_all_orders
 from backend.merchant.parts import Parts
@@ -59,6 +59,19 @@ class Till:
         order = await self._payments.order(order_id)
         _check_own(seat, order)
         return order
+
+    async def look(self, seat: Seat, order_id: str) -> Look:
+        order = await self.order(seat, order_id)
+        if order.code != SHOWN:
+            return Look(seat=seat, order=order, state=order.status)
+        found = await self._payments.charged(seat.shop_id, order_id)
+        if await self._reversed(seat, found.order):
+            return Look(seat=seat, order=found.order, state="reversed")
+        if found.order.status in {"paid", "cancelled"}:
+            return Look(seat=seat, order=found.order, state=found.order.status)
+        return Look(
+            seat=seat, order=found.order, state=found.state, refusal_code=found.refusal_code
+        )
 
     async def cancel(self, seat: Seat, order_id: str) -> Order:
         await self.order(seat, order_id)
@@ -126,6 +139,12 @@ class Till:
                 event_at=pay.event_at,
             )
         )
+
+    async def _reversed(self, seat: Seat, order: Order) -> bool:
+        if order.status != "paid" or order.payment_id is None:
+            return False
+        refunds = await self._payments.refunds(seat.shop_id, order.payment_id)
+        return any(refund.reversal and refund.status == "posted" for refund in refunds)
 
     async def _take_back(
         self, seat: Seat, order: Order, payment_id: str, device_secret: str
