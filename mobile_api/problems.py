@@ -11,6 +11,7 @@ from litestar.types import ExceptionHandlersMap, Message, Scope
 
 from backend import ids
 from backend.errors import DomainError
+from mobile_api import idempotent
 
 _log = structlog.get_logger(__name__)
 
@@ -18,6 +19,12 @@ MEDIA_TYPE = "application/problem+json"
 TYPES = "https://docs.yipay.example/problems/"
 STATUSES = {
     "bad_request": 400,
+    "invalid_request": 400,
+    "idempotency_key_missing": 400,
+    "idempotency_key_invalid": 400,
+    "idempotency_mismatch": 422,
+    "write_running": 409,
+    "unsupported_media_type": 415,
     "signed_out": 401,
     "not_found": 404,
     "order_expired": 410,
@@ -67,6 +74,8 @@ def request_id_of(scope: Scope) -> str:
 def on_refusal(request: Request[Any, Any, Any], error: DomainError) -> Response[Problem]:
     status = STATUSES.get(error.code, 503 if error.retryable else 409)
     _log.info("refused", code=error.code, status=status)
+    if error.retryable:
+        idempotent.not_for_good(request.scope)
     return _answer(request, status, error.code, error.retryable, error.money_moved)
 
 
