@@ -24,6 +24,7 @@ APP_REGISTRY = AppRegistry(
             "settlement",
             "jobs",
             "transfers",
+            "notices",
             "idempotency",
         )
     ]

@@ -27,6 +27,10 @@ from backend.ledger import Ledger
 from backend.merchant import Merchant
 from backend.merchant.parts import Parts as MerchantParts
 from backend.merchant.service import MerchantService
+from backend.notices import Notices
+from backend.notices.parts import Parts as NoticesParts
+from backend.notices.record import Recorder
+from backend.notices.service import NoticesService
 from backend.payments import Payments
 from backend.payments.parts import Parts
 from backend.payments.service import PaymentsService
@@ -60,6 +64,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     banking: Banking
     merchant: Merchant
     friends: Friends
+    notices: Notices
     redpackets: RedPackets
     sales: Sales
     settlement: Settlement
@@ -82,7 +87,7 @@ async def build(
         if db.TX.pool is None:
             await db.TX.open(settings.tx_url)
             stack.push_async_callback(db.TX.close)
-        events = EventsService(settings.tx_url)
+        events = EventsService(settings.tx_url, Recorder(now).note)
         stack.push_async_callback(events.close)
         bank = HttpBank(settings.bank_url)
         stack.push_async_callback(bank.close)
@@ -126,6 +131,8 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
     friends = FriendsService(
         FriendsParts(identity=parts.identity, events=parts.events, clock=parts.clock)
     )
+    redpackets = _redpackets(parts, payments, friends)
+    transfers = _transfers(parts, payments, friends)
     return Services(
         identity=parts.identity,
         ledger=parts.ledger,
@@ -137,7 +144,8 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
         banking=banking,
         merchant=merchant,
         friends=friends,
-        redpackets=_redpackets(parts, payments, friends),
+        notices=_notices(parts, friends, redpackets, transfers),
+        redpackets=redpackets,
         sales=parts.sales,
         settlement=SettlementService(
             SettlementParts(
@@ -149,7 +157,7 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
                 keep_years=settings.keep_years,
             )
         ),
-        transfers=_transfers(parts, payments, friends),
+        transfers=transfers,
     )
 
 
@@ -176,6 +184,23 @@ def _redpackets(parts: Parts, payments: Payments, friends: Friends) -> RedPacket
             identity=parts.identity,
             bills=parts.bills,
             events=parts.events,
+            clock=parts.clock,
+        )
+    )
+
+
+def _notices(
+    parts: Parts, friends: Friends, redpackets: RedPackets, transfers: Transfers
+) -> NoticesService:
+    return NoticesService(
+        NoticesParts(
+            bills=parts.bills,
+            events=parts.events,
+            friends=friends,
+            identity=parts.identity,
+            redpackets=redpackets,
+            risk=parts.risk,
+            transfers=transfers,
             clock=parts.clock,
         )
     )

@@ -63,6 +63,7 @@ def sweeps(found: Services) -> tuple[Sweep, ...]:
         Sweep("redpackets", found.redpackets.sweep),
         Sweep("settlement", found.settlement.sweep),
         Sweep("transfers", found.transfers.sweep),
+        Sweep("notices", found.notices.sweep),
         Sweep("events", found.events.sweep),
         Sweep("idempotency", found.idempotency.sweep),
     )

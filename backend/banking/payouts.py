@@ -33,7 +33,7 @@ from backend.bankword import BankStatement
 from backend.clock import Clock
 from backend.db import TX
 from backend.errors import DomainError, IdReused, NotFound
-from backend.events import Events
+from backend.events import Events, News
 from backend.risk import BankWord, BankWordInvalid
 
 PREFIX = "pyo"
@@ -199,7 +199,9 @@ class Payouts:
     async def _end(self, row: PayoutRow, status: str, code: str = "") -> None:
         async with TX.transaction():
             if await payout_rows.move(row, status, self._clock.now(), code):
-                await self._events.record(f"shop:{row.shop_id}", "payout_ended", row.payout_id)
+                news = News(f"shop:{row.shop_id}", "payout_ended", row.payout_id)
+                owner = News(f"person:{row.owner_id}", f"payout_{status}", row.payout_id)
+                await self._events.record_all((news, owner))
 
     def _refusal_code(self, row: PayoutRow, reason: str) -> str:
         if reason in rules.REASONS:

@@ -1,12 +1,16 @@
 """What others learn of a top-up, in the transaction of the change: its bill and an event."""
 
+from datetime import timedelta
+
 import msgspec
 
 from backend.banking import rows
 from backend.banking.rows import Move, Row
 from backend.bills import Bill, Bills
 from backend.clock import Clock
-from backend.events import Events
+from backend.events import Events, News
+
+WATCHED = timedelta(seconds=30)
 
 _STATUS = {"posted": "succeeded", "refused": "refused"}
 
@@ -30,7 +34,10 @@ class Record:
             settled_at=change.posted_at or now,
         )
         await self._bills.record((bill,))
-        await self._events.record(f"person:{row.person_id}", "topup_settled", row.topup_id)
+        # Who still waits on its page has seen it.
+        watched = now - row.event_at < WATCHED
+        news = News(f"person:{row.person_id}", "topup_settled", row.topup_id, quiet=watched)
+        await self._events.record_all((news,))
 
     async def given_back(self, row: Row) -> None:
         if await rows.given_back(row.topup_id):

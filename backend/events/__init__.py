@@ -18,11 +18,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class News(msgspec.Struct, frozen=True):
-    """An event that is about to be recorded."""
+    """An event that is about to be recorded. quiet: open pages learn it, and no notice is made: the
+    person did it themselves, or is told in other words."""
 
     topic: str
     kind: str
     ref: str
+    quiet: bool = False
 
 
 class Events(Protocol):

@@ -10,7 +10,7 @@ milliseconds here. No lock is taken, so writers of one topic do not wait for eac
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import asyncpg
@@ -41,6 +41,8 @@ delete from events.event where event_id in (
 
 _log = structlog.get_logger(__name__)
 
+Also = Callable[[tuple[News, ...]], Awaitable[None]]
+
 
 class _Read(msgspec.Struct):
     """unsettled: there is more, above the line."""
@@ -54,8 +56,11 @@ class _Row(Event, frozen=True, kw_only=True):
 
 
 class EventsService:
-    def __init__(self, listener_url: str) -> None:
+    """also: what else is written with the news, in their transaction."""
+
+    def __init__(self, listener_url: str, also: Also | None = None) -> None:
         self._listener = Listener(listener_url)
+        self._also = also
 
     async def record(self, topic: str, kind: str, ref: str) -> None:
         await self.record_all((News(topic, kind, ref),))
@@ -71,6 +76,8 @@ class EventsService:
             [each.ref for each in news],
             CHANNEL,
         )
+        if self._also is not None:
+            await self._also(news)
 
     async def sweep(self) -> int:
         forgotten = 0

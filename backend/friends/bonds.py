@@ -97,7 +97,8 @@ class Bonds:
             return await self.one(person_id, friend_id)
 
     async def befriend(self, person_id: str, other_id: str) -> None:
-        """In the caller's transaction, with both locked. Refuses: TooManyFriends."""
+        """person_id says so, the other has asked. In the caller's transaction, with both locked.
+        Refuses: TooManyFriends."""
         [full] = await TX.query(
             "select exists (select from friends.bond where person_id = any($1) and friends"
             " group by person_id having count(*) >= $2) as full",
@@ -111,7 +112,7 @@ class Bonds:
         await self._events.record_all(
             (
                 News(f"person:{other_id}", "friend_accepted", person_id),
-                News(f"person:{person_id}", "friend_accepted", other_id),
+                News(f"person:{person_id}", "friend_accepted", other_id, quiet=True),
             )
         )
 

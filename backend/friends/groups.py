@@ -141,7 +141,7 @@ class Groups:
 
     async def join(self, person_id: str, secret: str) -> Group:
         group_id = await self._links.group_id(secret)
-        if not await self._join(person_id, group_id):
+        if not await self._join(person_id, group_id, by=person_id):
             raise LinkInvalid()
         return await self.group(person_id, group_id)
 
@@ -151,7 +151,7 @@ class Groups:
             raise NotFound()
         if await self._bonds.blocked_between(person_id, friend_id):
             return
-        if not await self._join(friend_id, group_id):
+        if not await self._join(friend_id, group_id, by=person_id):
             raise NotFound()
 
     async def leave(self, person_id: str, group_id: str) -> None:
@@ -188,7 +188,7 @@ class Groups:
                 self._parts.clock.now(),
             )
 
-    async def _join(self, person_id: str, group_id: str) -> bool:
+    async def _join(self, person_id: str, group_id: str, *, by: str) -> bool:
         """Whether the group is still there. Refuses: GroupFull, TooManyGroups."""
         async with TX.transaction():
             await lock(person_id)
@@ -203,7 +203,7 @@ class Groups:
             await _add(group_id, person_id, self._parts.clock.now())
             await self._parts.events.record_all(
                 tuple(
-                    News(topic, "group_joined", group_id)
+                    News(topic, "group_joined", group_id, quiet=by == person_id)
                     for topic in (f"group:{group_id}", f"person:{person_id}")
                 )
             )

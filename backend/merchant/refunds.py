@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from backend.db import TX
 from backend.errors import BadRequest, IdReused, NotFound
+from backend.events import News
 from backend.merchant import (
     AskRefund,
     GiveBack,
@@ -82,8 +83,12 @@ class Refunds:
         async with TX.transaction():
             made = stored is None and await self._insert(ask, shop.shop_id, payment.order_id, left)
             if made:
-                topic = f"shop:{shop.shop_id}"
-                await self._events.record(topic, "refund_asked", ask.request_id)
+                await self._events.record_all(
+                    (
+                        News(f"shop:{shop.shop_id}", "refund_asked", ask.request_id),
+                        News(f"person:{shop.owner_id}", "refund_asked", ask.payment_id),
+                    )
+                )
         stored = await _find(ask.request_id)
         if stored is None:
             raise RefundAsked()
@@ -96,7 +101,8 @@ class Refunds:
         async with TX.transaction():
             rows = await TX.query(
                 "update merchant.refund_request set status = 'declined', answer = $3, ended_at = $4"
-                " where request_id = $1 and shop_id = $2 and status = 'open' returning payer_id",
+                " where request_id = $1 and shop_id = $2 and status = 'open'"
+                " returning payer_id, payment_id",
                 request_id,
                 seat.shop_id,
                 answer,
@@ -105,7 +111,7 @@ class Refunds:
             for row in rows:
                 kind = "refund_declined"
                 await told.tell(seat.shop_id, seat.person_id, kind, request_id, now)
-                await self._events.record(f"person:{row['payer_id']}", kind, request_id)
+                await self._events.record(f"person:{row['payer_id']}", kind, row["payment_id"])
         request = await _find(request_id)
         if request is None or request.shop_id != seat.shop_id:
             raise NotFound()

@@ -5,6 +5,7 @@ from contextlib import suppress
 import msgspec
 import structlog
 
+from backend import ids
 from backend.db import TX
 from backend.errors import BadRequest, DomainError, OutcomeUnknown, Unavailable
 from backend.ids import is_id
@@ -116,7 +117,7 @@ class Accounts:
     async def _thaw_or_freeze(self, account: _Account) -> bool:
         state = await self._parts.risk.freeze_state(account.person_id)
         if not state.frozen:
-            await self._note_frozen(account, frozen=False)
+            await self._thawed(account)
             await self._thaw_in_books(account)
         elif not account.frozen_in_books:
             await self._freeze_in_books(account)
@@ -159,6 +160,18 @@ class Accounts:
             await self._freeze_in_books(account)
         else:
             await self._note_books(account, frozen=False)
+
+    async def _thawed(self, account: _Account) -> None:
+        """The wait is over: the person learns it with the first of us who sees it."""
+        async with TX.transaction():
+            moved = await TX.query(
+                "update payments.account set frozen = false"
+                " where account_id = $1 and frozen returning account_id",
+                account.account_id,
+            )
+            if moved and account.account_id == person_account(account.person_id):
+                topic = f"person:{account.person_id}"
+                await self._parts.events.record(topic, "thawed", ids.new("thw"))
 
     async def _note_frozen(self, account: _Account, *, frozen: bool) -> None:
         await TX.query(

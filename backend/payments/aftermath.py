@@ -17,7 +17,7 @@ async def record_posted(parts: Parts, row: PaymentRow, order: OrderRow) -> None:
     await parts.events.record_all(
         (
             News(f"order:{row.order_id}", "order_paid", row.order_id),
-            *_payees_news(row),
+            *_payees_news(row, order),
             News(f"person:{row.payer_id}", "payment_posted", row.payment_id),
         )
     )
@@ -83,9 +83,12 @@ def _payees_bill(row: PaymentRow) -> Bill:
     )
 
 
-def _payees_news(row: PaymentRow) -> tuple[News, ...]:
+def _payees_news(row: PaymentRow, order: OrderRow) -> tuple[News, ...]:
     if is_person(row.payee_id):
-        return (News(f"person:{row.payee_id}", "payment_received", row.payment_id),)
+        # Without a code it is a transfer, whose own module tells of it.
+        quiet = order.code == "none"
+        topic = f"person:{row.payee_id}"
+        return (News(topic, "payment_received", row.payment_id, quiet),)
     if is_shop(row.payee_id):
         return (News(f"shop:{row.payee_id}", "order_paid", row.order_id),)
     return ()

@@ -21,6 +21,8 @@ from backend.risk.shapes import (
     FinishRegistration,
     FinishSignIn,
     PhoneProven,
+    Seen,
+    SeenMark,
     SignedIn,
     StartEnrolment,
 )
@@ -354,6 +356,11 @@ class Risk(Protocol):
         ...
 
     # operation
+    async def seen(self, after: SeenMark) -> tuple[Seen, ...]:
+        """What happened to accounts' security after that, oldest first, without loss: for whoever
+        tells their owners."""
+        ...
+
     async def status(self) -> Status: ...
 
     async def ping(self) -> None: ...

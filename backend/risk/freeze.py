@@ -90,9 +90,12 @@ async def freeze_accounts(
 ) -> None:
     """By an alarm: ledger accounts ("person:…", "shop:…"). Frozen ones keep their first alarm."""
     await SEC.query(
+        "with frozen as ("
         "insert into risk.frozen_account (account_id, alarm_id, frozen_at, reason) "
         "select account, $2, $4, $3 from unnest($1::text[]) account "
-        "on conflict (account_id) do nothing",
+        "on conflict (account_id) do nothing returning account_id) "
+        "insert into risk.security_event (person_id, device_id, kind, happened_at) "
+        "select account_id, 'alarm ' || $2::bigint, 'alarm_frozen', $4::timestamptz from frozen",
         sorted(set(accounts)),
         alarm_id,
         reason,

@@ -39,6 +39,8 @@ from backend.risk import (
     RedeemCode,
     Redeemed,
     Requirement,
+    Seen,
+    SeenMark,
     ShopMember,
     ShownCode,
     SignedIn,
@@ -58,6 +60,7 @@ from backend.risk import (
     refunds,
     registration,
     reservations,
+    seen,
     shares,
     shops,
     sign_in,
@@ -217,6 +220,9 @@ class Service:
 
     async def release(self, intent_id: str) -> None:
         await reservations.release(intent_id, self._parts.clock.now())
+
+    async def seen(self, after: SeenMark) -> tuple[Seen, ...]:
+        return await seen.after(after)
 
     async def status(self) -> Status:
         return await status.status()

@@ -116,6 +116,25 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
     trusted_at: datetime  # until then the limits of a new device apply
 
 
+class SeenMark(msgspec.Struct, frozen=True, array_like=True):
+    """How far somebody has read of what the security system has seen; 0, 0 is the beginning."""
+
+    xact: int
+    seq: int
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """Something that happened to an account's security; kind: as in events.py. person_id may be a
+    shop's id. label: the device's, also of one that was removed since."""
+
+    mark: SeenMark
+    person_id: str
+    kind: str
+    device_id: str
+    label: str
+    at: datetime
+
+
 class Approval(msgspec.Struct, frozen=True, array_like=True):
     """A finished assertion ceremony of the person, for a change of security settings."""
 

@@ -145,7 +145,7 @@ class Ending:
                 )
             else:
                 await self._parts.bills.record((_payees_bill(row, posted),))
-            await self._parts.events.record_all(news(row, f"transfer_{to}"))
+            await self._parts.events.record_all(news(row, f"transfer_{to}", posted.posted_at))
 
     def _new_intent(self, row: TransferRow, kind: str) -> Intent:
         back = kind == RETURN

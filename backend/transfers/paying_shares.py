@@ -19,6 +19,7 @@ from backend.transfers.request_rows import RequestRow, ShareRow
 from backend.transfers.rows import TransferRow
 
 DEAD = ("expired", "cancelled")
+ASKING = ("request_asked", "request_reminded")
 MAX_TRIES = 5  # to agree with others on the share's next order
 
 
@@ -105,10 +106,19 @@ async def ended(parts: Parts, request_id: str, at: datetime, kind: str) -> None:
 
 
 async def tell(parts: Parts, request_id: str, found: list[ShareRow], kind: str) -> None:
-    """Who asked, and everybody who is asked."""
+    """Who asked, and everybody who is asked: of the asking these make a notice, of how it goes on
+    the other."""
     request = await store.find(request_id)
     assert request is not None, "requests are never deleted"
     people = (request.person_id, *(share.person_id for share in found))
     await parts.events.record_all(
-        tuple(News(f"person:{person_id}", kind, request_id) for person_id in people)
+        tuple(
+            News(
+                f"person:{person_id}",
+                kind,
+                request_id,
+                quiet=(person_id == request.person_id) == (kind in ASKING),
+            )
+            for person_id in people
+        )
     )

@@ -189,7 +189,7 @@ class Sending:
                 return
             if row.request_id:
                 await self._shares.paid(row, at)
-            await self._parts.events.record_all(news(row, f"transfer_{to}"))
+            await self._parts.events.record_all(news(row, f"transfer_{to}", at))
 
     async def _order_over(self, row: TransferRow) -> bool:
         """Whether nothing can come of it any more without a payment."""
@@ -203,11 +203,14 @@ class Sending:
         return row
 
 
-def news(row: TransferRow, kind: str) -> tuple[News, ...]:
-    """For both sides."""
-    return tuple(
-        News(f"person:{person_id}", kind, row.transfer_id)
-        for person_id in (row.payer_id, row.payee_id)
+def news(row: TransferRow, kind: str, at: datetime) -> tuple[News, ...]:
+    """For both sides. The payer is told of what happens by itself, when its time has come; the
+    payee, unless it is the answer to their own request, which is told of already."""
+    by_itself = row.arrives_at is not None and at >= row.arrives_at
+    answers = bool(row.request_id) and row.arrives_at is None
+    return (
+        News(f"person:{row.payer_id}", kind, row.transfer_id, quiet=not by_itself),
+        News(f"person:{row.payee_id}", kind, row.transfer_id, quiet=answers),
     )
 
 
