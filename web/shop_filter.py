@@ -10,8 +10,8 @@ import msgspec
 from backend.merchant import Seat
 from backend.money import parse_yuan
 from backend.sales import SaleFilter
+from backend.shop_time import MINUTE, RANGES, Span, named, typed
 from web.i18n import msg
-from web.shop_time import MINUTE, RANGES, Span, named, typed
 
 PATH = "/shop/orders"
 KINDS = ("order", "refund")

@@ -18,11 +18,7 @@ from backend.sales import Sale, SaleFilter, SaleSum
 from backend.services import Services
 from backend.settlement import Next
 from backend.shop_roles import Permission
-from web.charts import Chart, bars, change, mean, share
-from web.http import WebRequest, redirect
-from web.render import fragment, page
-from web.shop_seat import seat_with
-from web.shop_time import (
+from backend.shop_time import (
     DAY,
     HOUR,
     MINUTE,
@@ -34,6 +30,10 @@ from web.shop_time import (
     offset_text,
     same_time,
 )
+from web.charts import Chart, bars, change, mean, share
+from web.http import WebRequest, redirect
+from web.render import fragment, page
+from web.shop_seat import seat_with
 
 LAST = 7  # payments in the live list
 DAYS = 30  # of the series

@@ -18,12 +18,12 @@ from backend.merchant import Seat
 from backend.sales import Sale, SaleFilter, SalePage, SaleSum, SavedView
 from backend.services import Services
 from backend.shop_roles import Permission
+from backend.shop_time import RANGES, offset_text
 from backend.wallet.timeline import BAD, DONE, NOW, Step
 from web.http import WebRequest
 from web.render import fragment, page
 from web.shop_filter import COLUMNS, KINDS, STATUSES, Asked, asked
 from web.shop_seat import seat_with
-from web.shop_time import RANGES, offset_text
 
 PAGE_SIZE = 30
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.shop_time import (
+from backend.shop_time import (
     DAY,
     day_begins,
     day_span,
