@@ -41,10 +41,10 @@ create table notices.silenced (
 
 -- How far the security system's word was read: one row, moved in the transaction that tells it.
 create table notices.security_mark (
-    only boolean primary key default true,
+    single boolean primary key default true,
     xact bigint not null,
     seq bigint not null,
-    constraint security_mark_single check (only)
+    constraint security_mark_single check (single)
 );
 insert into notices.security_mark (xact, seq) values (0, 0);
 
