@@ -14,8 +14,8 @@ from piccolo.conf.apps import AppConfig
 from backend import errors
 from backend.cli import cli
 from backend.settings import PREFIX, Settings
+from backend.texts import LOCALES
 from web import catalogue
-from web.i18n import LOCALES
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("backend", "web", "mobile_api", "tests", "e2e")

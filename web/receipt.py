@@ -7,7 +7,8 @@ import msgspec
 
 from backend.bills import Bill
 from backend.capitals import capitals
-from web.i18n import Texts, money, msg
+from backend.texts import money
+from web.i18n import Texts, msg
 from web.posters_font import lines, typeface
 from web.posters_layout import BRAND, INK, PALE, SOFT, WHITE, Box, Item, Panel, Sheet, Words
 

@@ -8,8 +8,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from backend.identity import Person, Session, SignedOut
 from backend.services import Services
+from backend.texts import negotiate
 from web.http import WebRequest
-from web.i18n import negotiate
 from web.security import cookies
 
 _STATE = "visit"

@@ -12,8 +12,9 @@ from backend.errors import REFUSALS, DomainError
 from backend.merchant.acts import KINDS
 from backend.payments import InsufficientBalance
 from backend.risk.refusals import CodeWrong, LimitExceeded
+from backend.texts import LOCALES, money, negotiate
 from web import catalogue
-from web.i18n import LOCALES, money, negotiate, texts
+from web.i18n import texts
 
 NOT_IMPORTED = ("migrations", "piccolo_")  # they need an engine; none defines a refusal
 
