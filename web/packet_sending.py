@@ -27,11 +27,12 @@ from backend.redpacket import (
 )
 from backend.services import Services
 from backend.settings import Settings
+from backend.texts import RefusalText
 from web.amounts import read_amount
 from web.codes import path_of, printed_address
 from web.forms import Form
 from web.http import WebRequest, redirect
-from web.i18n import RefusalText, msg, texts
+from web.i18n import msg, texts
 from web.problems import status_of
 from web.receive import refuse
 from web.render import page, unchanged
