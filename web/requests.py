@@ -17,7 +17,7 @@ from web.http import WebRequest, redirect
 from web.i18n import msg
 from web.problems import status_of
 from web.render import page
-from web.splitting import EQUAL, PICKED, people_of, read_shares, read_split
+from web.splitting import EQUAL, PICKED, read_shares, read_split
 
 Act = Callable[[str, str], Awaitable[Request]]
 
@@ -60,7 +60,7 @@ async def summary(
     """What everybody's share would be; nothing is stored and nobody is told."""
     form = Form(data)
     form.id("request_id", "req")
-    people = await people_of(services, person.person_id, _group(form))
+    people = await services.transfers.askable(person.person_id, _group(form))
     split = read_split(form, people)
     if split is None or not form:
         return await _form(request, person, services, form, status_code=422)
@@ -176,7 +176,7 @@ async def _form(  # noqa: PLR0913 — a form drawn for the first time, or again 
         request,
         "requests/new.html",
         status_code=status_code,
-        people=await people_of(services, person.person_id, group_id),
+        people=await services.transfers.askable(person.person_id, group_id),
         group=group,
         groups=() if group else await services.friends.groups(person.person_id),
         form=form,

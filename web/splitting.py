@@ -1,13 +1,14 @@
 """The form of a new request: who is asked, and how the amount is split."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from backend.ids import is_id
 from backend.money import MAX_AMOUNT_FEN, parse_yuan
 from backend.payments import Note
 from backend.plain import is_plain
-from backend.services import Services
-from backend.transfers import MAX_SPLIT
+from backend.transfers import MAX_SPLIT, Somebody, evenly
 from web.amounts import read_amount
 from web.forms import Form
 from web.i18n import msg
@@ -16,11 +17,6 @@ EQUAL, OWN = "equal", "own"
 BAD_NOTE = msg("At most 64 characters in one line, nothing hidden.")
 # Fields per person: the box, the own amount, the share that the summary has shown.
 PICKED, TYPED, SHARE = "with_", "own_", "share_"
-
-
-class Somebody(msgspec.Struct, frozen=True, kw_only=True):
-    person_id: str
-    name: str
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,23 +31,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
         return sum(amount_fen for _, amount_fen in self.shares)
 
 
-async def people_of(services: Services, person_id: str, group_id: str) -> list[Somebody]:
-    """Who may be asked: the group's members, or friends. Refuses: NotFound (the group)."""
-    if group_id:
-        members = await services.friends.members(person_id, group_id)
-        return [
-            Somebody(person_id=member.person_id, name=member.name)
-            for member in members
-            if member.person_id != person_id
-        ]
-    return [
-        Somebody(person_id=friend.person_id, name=friend.remark or friend.name)
-        for friend in await services.friends.friends(person_id)
-        if friend.state == "friends"
-    ]
-
-
-def read_split(form: Form, people: list[Somebody]) -> Split | None:
+def read_split(form: Form, people: Sequence[Somebody]) -> Split | None:
     """None and the form's errors where it can't be acted upon."""
     note = form.text("note", Note, BAD_NOTE) or ""
     if not is_plain(note):
@@ -90,12 +70,10 @@ def _equal(form: Form, picked: list[Somebody]) -> Shares | None:
     total = read_amount(form)
     if total is None or not picked:
         return None
-    heads = len(picked) + bool(form["me"])
-    each = total // heads
+    each, own_fen = evenly(total, len(picked), bool(form["me"]))
     if not each:
         form.refuse("amount", msg("That is less than a fen for each."))
         return None
-    own_fen = total - each * len(picked) if form["me"] else 0
     return tuple((somebody, each) for somebody in picked), own_fen
 
 

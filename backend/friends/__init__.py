@@ -40,6 +40,10 @@ class Friend(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     since: datetime
 
+    def fits(self, sought: str) -> bool:
+        """Whether it is among what a search finds."""
+        return sought.casefold() in f"{self.remark}\n{self.name}".casefold()
+
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """My request that nobody has accepted, for 30 days. By phone number it shows the number masked,

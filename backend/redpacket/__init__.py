@@ -28,6 +28,8 @@ MAX_SENT_DAY_FEN = 5_000_00  # per person; the security system has the last word
 MAX_OPENED_DAY = 200
 
 KINDS = ("equal", "lucky", "exclusive", "passcode")
+COVERS = ("classic", "lantern", "peony", "carp", "snow", "moon")
+INBOX_PAGE, MAX_INBOX_PAGE = 30, 100
 Greeting = Annotated[str, msgspec.Meta(max_length=MAX_GREETING)]
 Passcode = Annotated[str, msgspec.Meta(min_length=2, max_length=20)]
 
@@ -49,6 +51,15 @@ class SendPacket(msgspec.Struct, frozen=True, kw_only=True):
     to_person: str = ""
     passcode: str = ""
     device_secret: str = ""
+    address: str = ""
+
+
+class PayPacket(msgspec.Struct, frozen=True, kw_only=True):
+    """Pay what `send` has stored, by the device that pays now."""
+
+    packet_id: Id
+    sender_id: Id
+    device_secret: str
     address: str = ""
 
 
@@ -179,8 +190,17 @@ class RedPackets(Protocol):
         GreetingRefused, NotFound (group or friend), PacketLimit (left_fen), as payments.start."""
         ...
 
+    async def pay(self, pay: PayPacket) -> PacketStarted:
+        """One that is sent already, once more: a fresh ceremony where it takes one. Refuses:
+        NotFound, PacketLimit, as payments.start."""
+        ...
+
     async def confirm(self, confirm: Confirm) -> Packet:
         """Refuses: as payments.confirm."""
+        ...
+
+    async def sent(self, sender_id: str, packet_id: str) -> Packet:
+        """As its sender sees it, also while it is not paid, or refused. Refuses: NotFound."""
         ...
 
     async def packet(self, packet_id: str) -> Packet:
@@ -211,9 +231,11 @@ class RedPackets(Protocol):
         """Refuses: NotFound, GreetingRefused."""
         ...
 
-    async def inbox(self, person_id: str, box: str, year: int, cursor: str) -> InboxPage:
-        """box: "waiting" (unread first, then by time left), "received", "sent". Refuses:
-        BadRequest."""
+    async def inbox(
+        self, person_id: str, box: str, year: int, cursor: str, limit: int = INBOX_PAGE
+    ) -> InboxPage:
+        """box: "waiting" (unread first, then by time left), "received", "sent". limit: at most
+        100. Refuses: BadRequest."""
         ...
 
     async def unread(self, person_id: str) -> int: ...

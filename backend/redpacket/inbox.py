@@ -7,11 +7,10 @@ from backend import cursor as places
 from backend.clock import Clock
 from backend.db import TX, as_struct
 from backend.errors import BadRequest
-from backend.redpacket import SOON, InboxItem, InboxPage, YearSum
+from backend.redpacket import INBOX_PAGE, MAX_INBOX_PAGE, SOON, InboxItem, InboxPage, YearSum
 from backend.redpacket.rows import PACKET, SHARE, PacketRow, ShareRow, seen, share_seen
 from backend.redpacket.rules import year_bounds
 
-PAGE = 30
 BOXES = ("waiting", "received", "sent")
 
 _NEWEST = (datetime(9999, 12, 31, tzinfo=UTC), "\x7f")
@@ -57,26 +56,29 @@ class Inbox:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def page(self, person_id: str, box: str, year: int, cursor: str) -> InboxPage:
+    async def page(
+        self, person_id: str, box: str, year: int, cursor: str, limit: int = INBOX_PAGE
+    ) -> InboxPage:
         """Refuses: BadRequest (no such box or year, or another list's cursor)."""
         if box not in BOXES:
             raise BadRequest()
-        of = f"packets {box} {year}\n{person_id}"
+        limit = min(max(limit, 1), MAX_INBOX_PAGE)
         if box == "waiting":
-            return await self._waiting(person_id, of, cursor)
+            return await self._waiting(person_id, cursor, limit)
+        of = f"packets {box} {year}\n{person_id}"
         start, end = year_bounds(year)
         at, id_ = places.decode(of, cursor) if cursor else _NEWEST
         sql = _RECEIVED if box == "received" else _SENT
-        rows = await TX.query(sql, person_id, start, end, at, id_, PAGE + 1)
+        rows = await TX.query(sql, person_id, start, end, at, id_, limit + 1)
         mine = await _own_shares(person_id, [row["packet_id"] for row in rows])
         packets = [as_struct(PacketRow, row) for row in _only_packets(rows)]
         items = [self._item(packet, False, mine.get(packet.packet_id)) for packet in packets]
         more = ""
-        if len(items) > PAGE:
-            last = packets[PAGE - 1]
+        if len(items) > limit:
+            last = packets[limit - 1]
             at = mine[last.packet_id].opened_at if box == "received" else last.created_at
             more = places.encode(of, at, last.packet_id)
-        return InboxPage(items=tuple(items[:PAGE]), next_cursor=more)
+        return InboxPage(items=tuple(items[:limit]), next_cursor=more)
 
     async def unread(self, person_id: str) -> int:
         rows = await TX.query(
@@ -103,19 +105,20 @@ class Inbox:
         sql = _YEARS_RECEIVED if box == "received" else _YEARS_SENT
         return tuple(await TX.query_as(YearSum, sql, person_id))
 
-    async def _waiting(self, person_id: str, of: str, cursor: str) -> InboxPage:
+    async def _waiting(self, person_id: str, cursor: str, limit: int) -> InboxPage:
+        of = f"packets waiting\n{person_id}"
         at, mark = places.decode(of, cursor) if cursor else _FIRST
         looked, id_ = mark[:1] == "1", mark[1:]
         now = self._clock.now()
-        rows = await TX.query(_WAITING, person_id, now, looked, at, id_, PAGE + 1)
+        rows = await TX.query(_WAITING, person_id, now, looked, at, id_, limit + 1)
         packets = [as_struct(PacketRow, row) for row in _only_packets(rows)]
         unread = [bool(row["unread"]) for row in rows]
         items = [self._item(p, new, None) for p, new in zip(packets, unread, strict=True)]
         more = ""
-        if len(items) > PAGE:
-            last, new = packets[PAGE - 1], unread[PAGE - 1]
+        if len(items) > limit:
+            last, new = packets[limit - 1], unread[limit - 1]
             more = places.encode(of, last.expires_at, f"{int(not new)}{last.packet_id}")
-        return InboxPage(items=tuple(items[:PAGE]), next_cursor=more)
+        return InboxPage(items=tuple(items[:limit]), next_cursor=more)
 
     def _item(self, packet: PacketRow, unread: bool, mine: ShareRow | None) -> InboxItem:
         now = self._clock.now()

@@ -9,6 +9,7 @@ from backend.errors import BadRequest
 from backend.ids import is_id
 from backend.plain import is_plain
 from backend.redpacket import (
+    COVERS,
     KINDS,
     MAX_GREETING,
     MAX_SHARE_FEN,
@@ -22,7 +23,6 @@ from backend.redpacket import (
 )
 from backend.redpacket.rows import PacketRow
 
-COVERS = ("classic", "lantern", "peony", "carp", "snow", "moon")
 MIN_PASSCODE, MAX_PASSCODE = 2, 20
 YEARS = range(2020, 2200)
 _JOINERS = "\u200d\ufe0f"  # within one emoji

@@ -20,6 +20,7 @@ from backend.redpacket import (
     Packet,
     PacketLimit,
     PacketStarted,
+    PayPacket,
     SendPacket,
     TooManyShares,
 )
@@ -46,30 +47,18 @@ class Sending:
             row = await self._new(send)
         if not _same(row, send):
             raise IdReused()
-        if row.status != "created":
-            return PacketStarted(packet=seen(row, self._clock.now()), requirement=None)
-        await self._check_limit(row)
-        try:
-            await self._parts.payments.open_pot(packet_account(row.packet_id))
-            await self._parts.payments.open_order(_order(row))
-            started = await self._parts.payments.start(
-                StartPayment(
-                    payment_id=row.payment_id,
-                    order_id=row.order_id,
-                    payer_id=row.sender_id,
-                    amount_fen=row.total_fen,
-                    device_secret=send.device_secret,
-                    address=send.address,
-                )
-            )
-        except DomainError:
-            await self.settle(row)
-            raise
-        if started.requirement is not None:
-            packet = seen(row, self._clock.now())
-            return PacketStarted(packet=packet, requirement=started.requirement)
-        row = await self.settle(row)
-        return PacketStarted(packet=seen(row, self._clock.now()), requirement=None)
+        return await self._pay(row, send.device_secret, send.address)
+
+    async def pay(self, pay: PayPacket) -> PacketStarted:
+        row = await self.own(pay.sender_id, pay.packet_id)
+        return await self._pay(row, pay.device_secret, pay.address)
+
+    async def own(self, sender_id: str, packet_id: str) -> PacketRow:
+        """Refuses: NotFound."""
+        row = await find_packet(packet_id)
+        if row is None or row.sender_id != sender_id:
+            raise NotFound()
+        return await self.settle(row)
 
     async def confirm(self, confirm: Confirm) -> Packet:
         found = await TX.query(
@@ -120,6 +109,32 @@ class Sending:
                 # One packet's bad luck must not keep the others waiting.
                 _log.exception("packet_not_settled", packet_id=row.packet_id)
         return touched
+
+    async def _pay(self, row: PacketRow, device_secret: str, address: str) -> PacketStarted:
+        if row.status != "created":
+            return PacketStarted(packet=seen(row, self._clock.now()), requirement=None)
+        await self._check_limit(row)
+        try:
+            await self._parts.payments.open_pot(packet_account(row.packet_id))
+            await self._parts.payments.open_order(_order(row))
+            started = await self._parts.payments.start(
+                StartPayment(
+                    payment_id=row.payment_id,
+                    order_id=row.order_id,
+                    payer_id=row.sender_id,
+                    amount_fen=row.total_fen,
+                    device_secret=device_secret,
+                    address=address,
+                )
+            )
+        except DomainError:
+            await self.settle(row)
+            raise
+        if started.requirement is not None:
+            packet = seen(row, self._clock.now())
+            return PacketStarted(packet=packet, requirement=started.requirement)
+        row = await self.settle(row)
+        return PacketStarted(packet=seen(row, self._clock.now()), requirement=None)
 
     async def _new(self, send: SendPacket) -> PacketRow:
         await self._check_people(send)

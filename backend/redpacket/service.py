@@ -4,6 +4,7 @@ from backend.db import TX
 from backend.errors import NotFound
 from backend.payments import Confirm
 from backend.redpacket import (
+    INBOX_PAGE,
     Glance,
     InboxPage,
     OpenPacket,
@@ -11,6 +12,7 @@ from backend.redpacket import (
     PacketDetail,
     PacketNotForYou,
     PacketStarted,
+    PayPacket,
     SendPacket,
     Share,
     Verified,
@@ -50,11 +52,17 @@ class RedPacketService:
     async def send(self, send: SendPacket) -> PacketStarted:
         return await self._sending.send(send)
 
+    async def pay(self, pay: PayPacket) -> PacketStarted:
+        return await self._sending.pay(pay)
+
     async def confirm(self, confirm: Confirm) -> Packet:
         return await self._sending.confirm(confirm)
 
     async def packet(self, packet_id: str) -> Packet:
         return seen(await _sent(packet_id), self._clock.now())
+
+    async def sent(self, sender_id: str, packet_id: str) -> Packet:
+        return seen(await self._sending.own(sender_id, packet_id), self._clock.now())
 
     async def grab(self, person_id: str, packet_id: str) -> Glance:
         row = await _sent(packet_id)
@@ -103,8 +111,10 @@ class RedPacketService:
             raise NotFound()
         return share_seen(row)
 
-    async def inbox(self, person_id: str, box: str, year: int, cursor: str) -> InboxPage:
-        return await self._inbox.page(person_id, box, year, cursor)
+    async def inbox(
+        self, person_id: str, box: str, year: int, cursor: str, limit: int = INBOX_PAGE
+    ) -> InboxPage:
+        return await self._inbox.page(person_id, box, year, cursor, limit)
 
     async def unread(self, person_id: str) -> int:
         return await self._inbox.unread(person_id)

@@ -35,6 +35,10 @@ class Payee(msgspec.Struct, frozen=True, kw_only=True):
     is_friend: bool
     first_payment: bool
 
+    @property
+    def asks_name(self) -> bool:
+        return self.first_payment and not self.is_friend
+
 
 class StartTransfer(msgspec.Struct, frozen=True, kw_only=True):
     """transfer_id has the prefix "trf". name_check: the first character of the payee's name, asked
@@ -89,6 +93,13 @@ class TransferStarted(msgspec.Struct, frozen=True, kw_only=True):
     requirement: Requirement | None
 
 
+class Somebody(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may be asked for money, by the name that the asker knows."""
+
+    person_id: str
+    name: str
+
+
 class NewRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Money asked of one or split among many: each (person, fen); people who are friends or in the
     group. group_id: shown to all of the group."""
@@ -126,6 +137,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     reminded_at: datetime | None
+
+
+def evenly(total_fen: int, people: int, with_asker: bool) -> tuple[int, int]:
+    """The same for everybody, in whole fen, and what stays with who asks: their part, if they take
+    part, and then what is left over. 0 for each: less than a fen."""
+    each_fen = total_fen // (people + with_asker)
+    return each_fen, total_fen - each_fen * people if with_asker else 0
 
 
 class Transfers(Protocol):
@@ -167,6 +185,11 @@ class Transfers(Protocol):
 
     async def recall(self, payer_id: str, transfer_id: str, device_secret: str) -> Transfer:
         """Before it arrives. Refuses: NotFound, TooLate."""
+        ...
+
+    async def askable(self, person_id: str, group_id: str) -> tuple[Somebody, ...]:
+        """Who may be asked: the group's members, or with "" friends. Refuses: NotFound (the
+        group)."""
         ...
 
     async def request(self, new: NewRequest) -> Request:

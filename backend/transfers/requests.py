@@ -19,6 +19,7 @@ from backend.transfers import (
     RemindedLately,
     Request,
     RequestEnded,
+    Somebody,
     TooManyRequests,
 )
 from backend.transfers import request_rows as store
@@ -47,6 +48,20 @@ class Requests:
         if not _same(row, shares, new):
             raise IdReused()
         return await self._shown(row, new.person_id)
+
+    async def askable(self, person_id: str, group_id: str) -> tuple[Somebody, ...]:
+        friends = self._parts.friends
+        if group_id:
+            members = await friends.members(person_id, group_id)
+            found = [(one.person_id, one.name) for one in members if one.person_id != person_id]
+        else:
+            everybody = await friends.friends(person_id)
+            found = [
+                (one.person_id, one.remark or one.name)
+                for one in everybody
+                if one.state == "friends"
+            ]
+        return tuple(Somebody(person_id=one, name=name) for one, name in found)
 
     async def requests(self, person_id: str) -> tuple[Request, ...]:
         rows = await store.of_person(person_id)

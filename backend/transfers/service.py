@@ -6,6 +6,7 @@ from backend.transfers import (
     Payee,
     PayTransfer,
     Request,
+    Somebody,
     StartTransfer,
     Transfer,
     TransferStarted,
@@ -55,6 +56,9 @@ class TransfersService:
     async def recall(self, payer_id: str, transfer_id: str, device_secret: str) -> Transfer:
         row = await self._sending.transfer(payer_id, transfer_id)
         return (await self._ending.recall(row, payer_id, device_secret)).shown()
+
+    async def askable(self, person_id: str, group_id: str) -> tuple[Somebody, ...]:
+        return await self._requests.askable(person_id, group_id)
 
     async def request(self, new: NewRequest) -> Request:
         return await self._requests.request(new)
