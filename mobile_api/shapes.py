@@ -7,6 +7,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 import msgspec
 
 from backend import money
+from backend.errors import BadRequest
+from backend.plain import is_plain
 
 MAX_LIMIT = 100
 USUAL_LIMIT = 20
@@ -45,6 +47,14 @@ def page_of(data: Sequence[Row], next_cursor: str = "") -> Page[Row]:
 def limited(limit: int) -> int:
     """Of a list: larger or smaller wishes are coerced."""
     return min(max(limit, 1), MAX_LIMIT)
+
+
+def plain(text: str) -> str:
+    """What somebody typed for another to read. Refuses: BadRequest (hidden characters)."""
+    stripped = text.strip()
+    if not is_plain(stripped):
+        raise BadRequest()
+    return stripped
 
 
 def amount_of(fen: int) -> Amount:

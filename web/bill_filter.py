@@ -1,18 +1,18 @@
 """What an address of the bills asks for, and the address of what is asked for."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date
 from urllib.parse import urlencode
 
 import msgspec
 
 from backend.bills import CATEGORIES, DIRECTIONS, KINDS, MAX_TEXT, STATUSES, BillFilter
 from backend.money import parse_yuan
-from web.i18n import ZONE, msg
+from backend.wallet.days import begins, ends, is_askable
+from web.i18n import msg
 
 NAMES = ("q", "kind", "direction", "status", "category", "from", "to", "min", "max")
 CHOICES = {"kind": KINDS, "direction": DIRECTIONS, "status": STATUSES, "category": CATEGORIES}
-EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
 
 BAD_AMOUNT = msg("Enter an amount such as 23 or 23.50.")
 BAD_DAY = msg("Choose a day.")
@@ -59,8 +59,8 @@ def asked(params: Mapping[str, str], person_id: str) -> Asked:
         errors["max"] = BAD_AMOUNTS
     wanted = BillFilter(
         person_id=person_id,
-        since=since,
-        until=until + timedelta(days=1) if until else None,
+        since=begins(since) if since else None,
+        until=ends(until) if until else None,
         kind=values.get("kind", ""),
         direction=values.get("direction", ""),
         status=values.get("status", ""),
@@ -76,8 +76,7 @@ def _known(name: str, value: str) -> bool:
     return (name not in CHOICES or value in CHOICES[name]) and "\x00" not in value
 
 
-def _day(values: dict[str, str], name: str, errors: dict[str, str]) -> datetime | None:
-    """Its first moment on Chinese calendars."""
+def _day(values: dict[str, str], name: str, errors: dict[str, str]) -> date | None:
     if name not in values:
         return None
     try:
@@ -85,10 +84,10 @@ def _day(values: dict[str, str], name: str, errors: dict[str, str]) -> datetime 
     except ValueError:
         errors[name] = BAD_DAY
         return None
-    if not EARLIEST <= day <= LATEST:
+    if not is_askable(day):
         errors[name] = BAD_DAY
         return None
-    return datetime(day.year, day.month, day.day, tzinfo=ZONE)
+    return day
 
 
 def _amount(values: dict[str, str], name: str, errors: dict[str, str]) -> int | None:
