@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from backend import db, rpc
+from backend.access_token import AccessTokens
 from backend.banking import Banking
 from backend.banking.gateway import HttpBank
 from backend.banking.service import BankingService
@@ -27,6 +28,7 @@ from backend.ledger import Ledger
 from backend.merchant import Merchant
 from backend.merchant.parts import Parts as MerchantParts
 from backend.merchant.service import MerchantService
+from backend.nonces import Nonces
 from backend.notices import Notices
 from backend.notices.parts import Parts as NoticesParts
 from backend.notices.record import Recorder
@@ -69,6 +71,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     sales: Sales
     settlement: Settlement
     transfers: Transfers
+    tokens: AccessTokens
+    nonces: Nonces
 
 
 async def build(
@@ -94,7 +98,7 @@ async def build(
         parts = Parts(
             ledger=ledger or _remote(Ledger, settings.ledger_rpc, settings, stack),
             risk=risk or _remote(Risk, settings.risk_rpc, settings, stack),
-            identity=IdentityService(now),
+            identity=IdentityService(now, events, Path(settings.keys_dir)),
             bills=BillsService(),
             events=events,
             sales=SalesService(now),
@@ -158,6 +162,8 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
             )
         ),
         transfers=transfers,
+        tokens=AccessTokens(Path(settings.keys_dir), settings.public_origin, parts.clock),
+        nonces=Nonces(Path(settings.keys_dir), parts.clock),
     )
 
 

@@ -65,6 +65,7 @@ def sweeps(found: Services) -> tuple[Sweep, ...]:
         Sweep("transfers", found.transfers.sweep),
         Sweep("notices", found.notices.sweep),
         Sweep("events", found.events.sweep),
+        Sweep("proofs", found.identity.sweep),
         Sweep("idempotency", found.idempotency.sweep),
     )
 

@@ -5,30 +5,73 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 
+from backend.clock import Clock, SystemClock
 from backend.services import Services
 from backend.settings import Settings
-from mobile_api import idempotent, orders, problems, version
+from mobile_api import (
+    auth,
+    balance,
+    bills,
+    cards,
+    codes,
+    enrolment,
+    idempotent,
+    me,
+    orders,
+    pay_code,
+    payments,
+    problems,
+    receive,
+    refunds,
+    sign_in,
+    static_codes,
+    tokens,
+    topups,
+    version,
+)
 from mobile_api.strict import StrictRequest
 
 MAX_BODY_BYTES = 64 * 1024
-RESOURCES = (orders, version)
+RESOURCES = (
+    balance,
+    bills,
+    cards,
+    codes,
+    enrolment,
+    me,
+    orders,
+    pay_code,
+    payments,
+    receive,
+    refunds,
+    sign_in,
+    static_codes,
+    tokens,
+    topups,
+    version,
+)
 
 
-def create_app(settings: Settings) -> Litestar:
+def create_app(settings: Settings, clock: Clock | None = None) -> Litestar:
     """`app.state.services` must be set before the first request."""
     return Litestar(
         route_handlers=[handler for resource in RESOURCES for handler in resource.handlers],
         dependencies={
             "services": Provide(_services, sync_to_thread=False),
+            "settings": Provide(_settings, sync_to_thread=False),
+            "clock": Provide(_clock, sync_to_thread=False),
+            "caller": Provide(auth.provide_caller),
+            "holder": Provide(auth.provide_holder),
             "once": Provide(idempotent.provide_once),
         },
-        middleware=[idempotent.IdempotencyMiddleware()],  # behind whoever knows the caller
+        # A repeated write is known by its caller.
+        middleware=[auth.AuthMiddleware(), idempotent.IdempotencyMiddleware()],
         request_class=StrictRequest,
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(title="YiPay", version=version.API_VERSION, path="/schema"),
         request_max_body_size=MAX_BODY_BYTES,
-        before_send=[problems.security_headers],
-        state=State({"settings": settings}),
+        before_send=[problems.security_headers, auth.auth_headers],
+        state=State({"settings": settings, "clock": clock or SystemClock()}),
         logging_config=None,
     )
 
@@ -36,4 +79,15 @@ def create_app(settings: Settings) -> Litestar:
 def _services(state: State) -> Services:
     found = state.services
     assert isinstance(found, Services)
+    return found
+
+
+def _settings(state: State) -> Settings:
+    found = state.settings
+    assert isinstance(found, Settings)
+    return found
+
+
+def _clock(state: State) -> Clock:
+    found: Clock = state.clock
     return found

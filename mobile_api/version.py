@@ -11,7 +11,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     version: str = API_VERSION
 
 
-@get("/v1/version")
+@get("/v1/version", opt={"open": True})
 async def version() -> Version:
     return Version()
 

@@ -40,7 +40,7 @@ def create_app(
     settings = settings or load()
     clock = clock or SystemClock()
     files = assets.Assets()
-    mobile = create_mobile_app(settings)
+    mobile = create_mobile_app(settings, clock)
     return HeadLikeGet(
         route_handlers=[*resources.handlers(settings), _mount(mobile)],
         dependencies={

@@ -3,9 +3,9 @@
 from litestar import Response, get
 from litestar.di import NamedDependency
 
+from backend import phones
 from backend.identity import Person
 from backend.services import Services
-from web import phones
 from web.http import WebRequest
 from web.render import page
 from web.session import Visit

@@ -6,12 +6,12 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, URLEncodedBody
 
+from backend import phones
 from backend.errors import DomainError, NotFound
 from backend.identity import NewPerson, OpenSession
 from backend.risk import FinishSignIn, SignedIn
 from backend.risk.refusals import CeremonyInvalid, PasskeyRefused
 from backend.services import Services
-from web import phones
 from web.doors import begun, device_label, enter, leave, open_wallet
 from web.forms import Form
 from web.http import WebRequest, local_path, redirect

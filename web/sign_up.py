@@ -6,7 +6,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, URLEncodedBody
 
-from backend import ids
+from backend import ids, phones
 from backend.errors import DomainError
 from backend.identity import DisplayName, NewPerson, OpenSession
 from backend.risk import BeginRegistration, CheckCode, FinishRegistration, SmsCode, StartEnrolment
@@ -21,7 +21,7 @@ from backend.risk.refusals import (
     TooManyCodes,
 )
 from backend.services import Services
-from web import enrolment, phones
+from web import enrolment
 from web.doors import begun, device_label, enter, open_wallet, refused
 from web.enrolment import Enrolment
 from web.forms import Form

@@ -11,6 +11,11 @@ from backend.ids import Id
 IDLE_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(hours=12)
 
+# Of a phone, whose own key proves each call.
+PHONE_IDLE_LIFE = timedelta(days=30)
+PHONE_SESSION_LIFE = timedelta(days=90)
+REFRESH_RETRY = timedelta(seconds=30)  # in which a lost answer may be asked for again
+
 DisplayName = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 Language = Annotated[str, msgspec.Meta(pattern=r"^(zh-CN|en)$")]
 
@@ -45,6 +50,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     created_at: datetime
     seen_at: datetime
+    phone: bool = False  # of an app; otherwise of a browser
 
 
 class OpenedSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +58,43 @@ class OpenedSession(msgspec.Struct, frozen=True, kw_only=True):
 
     session: Session
     token: str
+
+
+class OpenPhoneSession(msgspec.Struct, frozen=True, kw_only=True):
+    """thumbprint: of the device's own key (RFC 7638), to which everything is bound."""
+
+    person_id: str
+    device_id: str
+    label: Annotated[str, msgspec.Meta(max_length=64)]
+    thumbprint: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+class PhoneTokens(msgspec.Struct, frozen=True, kw_only=True):
+    """refresh_token: good for one turn; two halves of 256 bits, of which hashes are kept."""
+
+    session: Session
+    refresh_token: str
+
+
+class SpentProof(msgspec.Struct, frozen=True, kw_only=True):
+    """A proof of possession, used for one request. ends_at: it is refused for its age by then."""
+
+    thumbprint: str
+    jti: str
+    ends_at: datetime
+
+
+class PhoneCaller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is behind a request of a phone."""
+
+    session: Session
+    person: Person
+
+
+class Recorder(Protocol):
+    """What records news in the caller's transaction, as `backend.events` does."""
+
+    async def record(self, topic: str, kind: str, ref: str) -> None: ...
 
 
 class Identity(Protocol):
@@ -97,9 +140,45 @@ class Identity(Protocol):
         """End the sessions of a removed device."""
         ...
 
+    # phones
+    async def open_phone_session(self, new: OpenPhoneSession) -> PhoneTokens:
+        """Takes the place of the device's earlier session."""
+        ...
+
+    async def refresh(self, refresh_token: str, thumbprint: str) -> PhoneTokens:
+        """The next turn. The same token again within 30 s: the same answer. After that, or by
+        another key: the session ends and the person is told. Refuses: SignedOut, RefreshReused."""
+        ...
+
+    async def phone_session(self, session_id: str, thumbprint: str) -> Session:
+        """Refuses: SignedOut."""
+        ...
+
+    async def phone_caller(self, session_id: str, proof: SpentProof) -> PhoneCaller:
+        """One request of a phone: spends its proof, and finds its live session, whose idle end
+        moves forward. Refuses: ProofReplayed, SignedOut."""
+        ...
+
+    async def spend_proof(self, proof: SpentProof) -> None:
+        """Of a request that nobody is signed in for. Refuses: ProofReplayed."""
+        ...
+
+    async def sweep(self) -> int:
+        """Forget spent proofs that would be refused for their age."""
+        ...
+
 
 class SignedOut(DomainError, code="signed_out"):
-    """No session, or it was ended, idle for 15 minutes, or 12 hours old."""
+    """No session, or it was ended, idle for too long, or too old (a browser: 15 minutes, 12 hours;
+    a phone: 30 days, 90 days)."""
+
+
+class RefreshReused(DomainError, code="refresh_reused"):
+    """The refresh token was used before, or by another key: its session has ended."""
+
+
+class ProofReplayed(DomainError, code="proof_replayed"):
+    """The proof of possession was used for another request."""
 
 
 class PhoneTaken(DomainError, code="phone_taken"):

@@ -3,6 +3,7 @@
 import secrets
 from datetime import datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 
 from backend import ids
 from backend.clock import Clock
@@ -14,12 +15,19 @@ from backend.identity import (
     Language,
     NewPerson,
     OpenedSession,
+    OpenPhoneSession,
     OpenSession,
     Person,
+    PhoneCaller,
     PhoneTaken,
+    PhoneTokens,
+    Recorder,
     Session,
     SignedOut,
+    SpentProof,
+    phones,
 )
+from backend.identity.phones import Phones
 
 TOKEN_BYTES = 32
 SEEN_STEP = timedelta(seconds=30)  # a busy session writes its seen_at no more often
@@ -29,8 +37,11 @@ _PERSON = "person_id, phone, display_name, language, demo, created_at"
 
 
 class IdentityService:
-    def __init__(self, clock: Clock) -> None:
+    """keys: the folder of the key that makes the next refresh token of one."""
+
+    def __init__(self, clock: Clock, events: Recorder, keys: Path) -> None:
         self._clock = clock
+        self._phones = Phones(clock, events, keys)
 
     async def create_person(self, new: NewPerson) -> Person:
         await TX.query(
@@ -117,36 +128,44 @@ class IdentityService:
 
     async def sessions(self, person_id: str) -> tuple[Session, ...]:
         now = self._clock.now()
-        found = await TX.query_as(
+        browsers = await TX.query_as(
             Session,
             f"select {_SESSION} from identity.session"  # noqa: S608
-            " where person_id = $1 and seen_at > $2 and created_at > $3"
-            " order by created_at desc, session_id desc",
+            " where person_id = $1 and seen_at > $2 and created_at > $3",
             person_id,
             now - IDLE_LIFE,
             now - SESSION_LIFE,
         )
-        return tuple(found)
+        found = [*browsers, *await phones.of_person(person_id, now)]
+        return tuple(sorted(found, key=lambda s: (s.created_at, s.session_id), reverse=True))
 
     async def end_session(self, person_id: str, session_id: str) -> None:
-        rows = await TX.query(
-            "delete from identity.session where session_id = $1 and person_id = $2"
-            " returning session_id",
-            session_id,
-            person_id,
-        )
-        if not rows:
+        if not await _end("session_id = $2", person_id, session_id):
             raise NotFound()
 
     async def end_all(self, person_id: str) -> None:
-        await TX.query("delete from identity.session where person_id = $1", person_id)
+        await _end("true", person_id)
 
     async def end_device(self, person_id: str, device_id: str) -> None:
-        await TX.query(
-            "delete from identity.session where person_id = $1 and device_id = $2",
-            person_id,
-            device_id,
-        )
+        await _end("device_id = $2", person_id, device_id)
+
+    async def open_phone_session(self, new: OpenPhoneSession) -> PhoneTokens:
+        return await self._phones.open(new)
+
+    async def refresh(self, refresh_token: str, thumbprint: str) -> PhoneTokens:
+        return await self._phones.refresh(refresh_token, thumbprint)
+
+    async def phone_session(self, session_id: str, thumbprint: str) -> Session:
+        return await self._phones.session(session_id, thumbprint)
+
+    async def phone_caller(self, session_id: str, proof: SpentProof) -> PhoneCaller:
+        return await self._phones.caller(session_id, proof)
+
+    async def spend_proof(self, proof: SpentProof) -> None:
+        await phones.spend(proof)
+
+    async def sweep(self) -> int:
+        return await phones.forget_proofs(self._clock.now())
 
     async def _find(self, person_id: str) -> Person | None:
         return await TX.one(
@@ -163,6 +182,18 @@ class IdentityService:
             now - IDLE_LIFE,
             now - SESSION_LIFE,
         )
+
+
+async def _end(which: str, *who: str) -> bool:
+    """Sessions of a person, of browsers and of phones. Whether there were any."""
+    rows = await TX.query(
+        f"with browsers as (delete from identity.session where person_id = $1 and {which}"  # noqa: S608
+        " returning 1), phones as (delete from identity.phone_session"
+        f" where person_id = $1 and {which} returning 1)"
+        " select 1 from browsers union all select 1 from phones",
+        *who,
+    )
+    return bool(rows)
 
 
 def _hash(token: str) -> bytes:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -36,7 +37,8 @@ def clock() -> FixedClock:
 @pytest.fixture
 async def friends(databases: Settings, clock: FixedClock) -> AsyncIterator[FriendsService]:
     events = EventsService(databases.tx_url)
-    yield FriendsService(Parts(identity=IdentityService(clock), events=events, clock=clock))
+    identity = IdentityService(clock, events, Path(databases.keys_dir))
+    yield FriendsService(Parts(identity=identity, events=events, clock=clock))
     await events.close()
 
 
@@ -44,7 +46,8 @@ async def friends(databases: Settings, clock: FixedClock) -> AsyncIterator[Frien
 def person(databases: Settings, clock: FixedClock) -> Make:
     async def make(name: str = "安娜") -> Somebody:
         made = Somebody(ids.new("usr"), f"+86138{secrets.randbelow(10**8):08d}", name)
-        await IdentityService(clock).create_person(
+        identity = IdentityService(clock, EventsService(databases.tx_url), Path(databases.keys_dir))
+        await identity.create_person(
             NewPerson(person_id=made.person_id, phone=made.phone, display_name=name)
         )
         return made

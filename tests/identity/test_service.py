@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import msgspec
@@ -11,6 +12,7 @@ from backend import ids
 from backend.clock import FixedClock
 from backend.db import TX
 from backend.errors import IdReused, NotFound
+from backend.events.service import EventsService
 from backend.identity import NewPerson, OpenSession, PhoneTaken, SignedOut
 from backend.identity.service import IdentityService
 from backend.settings import Settings
@@ -23,7 +25,7 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def identity(databases: Settings, clock: FixedClock) -> IdentityService:
-    return IdentityService(clock)
+    return IdentityService(clock, EventsService(databases.tx_url), Path(databases.keys_dir))
 
 
 def anna(**changes: object) -> NewPerson:

@@ -83,7 +83,8 @@ class Phones:
         response = wallet.passkey.sign(ceremony.options_json)
         approval = Approval(wallet.person_id, ceremony.ceremony_id, response)
         phone = self.new()
-        await phone.join((await risk.grant_device(approval)).grant)
+        given = await risk.grant_device(approval)
+        await phone.join(f"{wallet.person_id}.{given.grant}")
         if trusted:
             self.world.clock.move(PATIENCE)
         return phone

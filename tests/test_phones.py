@@ -2,7 +2,7 @@
 
 import pytest
 
-from web import phones
+from backend import phones
 
 
 @pytest.mark.parametrize(
