@@ -186,5 +186,5 @@ def _mistakes(said: Catalogue, errors: tuple[FieldError, ...]) -> tuple[Mistake,
 
 
 def _answer(problem: Problem, retry_after_s: int) -> Response[Problem]:
-    headers = {"Retry-After": str(retry_after_s)} if problem.status in {429, 503} else {}
+    headers = {"Retry-After": str(retry_after_s)} if problem.retryable else {}
     return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
