@@ -1,6 +1,7 @@
 """Settings: one frozen Struct from YIPAY_* variables, built once at start and passed down."""
 
 import os
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +11,9 @@ import msgspec
 PREFIX = "YIPAY_"
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+_ANDROID_APP = r"[A-Za-z]\w*(\.[A-Za-z]\w*)+:([0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31})"
+_APPLE_APP = r"[A-Z0-9]{10}(\.[A-Za-z0-9-]+)+"
 
 # The descriptions are what a person reads when a value is malformed.
 Text = Annotated[str, msgspec.Meta(description="text")]
@@ -35,6 +39,20 @@ Url = Annotated[
 ]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port number from 1 to 65535")]
 Years = Annotated[int, msgspec.Meta(ge=1, le=100, description="a number of years from 1 to 100")]
+AndroidApps = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^({_ANDROID_APP}(,{_ANDROID_APP})*)?\Z",
+        description="package:SHA-256 of its signing certificate in hexadecimal, several by commas",
+    ),
+]
+AppleApps = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^({_APPLE_APP}(,{_APPLE_APP})*)?\Z",
+        description="TEAMID.bundle.identifier, several by commas",
+    ),
+]
 Switch = Annotated[bool, msgspec.Meta(description="true or false")]
 LogLevel = Annotated[
     str,
@@ -56,6 +74,18 @@ def check_postgres(major: int) -> None:
     """Raises SettingsError where the server is too old to be followed by the auditor."""
     if major < MIN_POSTGRES:
         raise SettingsError(f"expected PostgreSQL {MIN_POSTGRES} or newer, the server is {major}")
+
+
+class AndroidApp(msgspec.Struct, frozen=True):
+    """digest: SHA-256 of the certificate that signs it."""
+
+    package: str
+    digest: bytes
+
+    @property
+    def origin(self) -> str:
+        """As Android gives it to a passkey."""
+        return f"android:apk-key-hash:{urlsafe_b64encode(self.digest).rstrip(b'=').decode()}"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +111,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     internal_port: Port = 8001  # health and metrics, loopback only
     public_origin: Url = "http://localhost:8000"
     rp_id: Text = "localhost"
+    android_apps: AndroidApps = ""  # whose passkeys we take, beside the browser's
+    apple_apps: AppleApps = ""
     sms_url: Url = "http://127.0.0.1:8003"
     bank_url: Url = "http://127.0.0.1:8004"
     keep_years: Years = 10  # reconciliation files are kept so long
@@ -91,6 +123,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def secure_transport(self) -> bool:
         return self.public_origin.startswith("https://")
+
+    @property
+    def android(self) -> tuple[AndroidApp, ...]:
+        entries = [entry.partition(":") for entry in self.android_apps.split(",") if entry]
+        return tuple(
+            AndroidApp(package, bytes.fromhex(digest.replace(":", "")))
+            for package, _, digest in entries
+        )
+
+    @property
+    def apple(self) -> tuple[str, ...]:
+        return tuple(app for app in self.apple_apps.split(",") if app)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """From which passkeys are taken: the web's, our Android apps' by the keys that sign them,
+        and the RP ID's own, which iOS gives an app."""
+        apps = tuple(dict.fromkeys(app.origin for app in self.android))
+        ios = (f"https://{self.rp_id}",) if self.apple else ()
+        return tuple(dict.fromkeys((self.public_origin, *apps, *ios)))
 
     def path(self, name: str) -> Path:
         return Path(self.data_dir).resolve() / name

@@ -168,7 +168,7 @@ def _ends_at_ms(intent: Intent) -> int:
 async def _settle(parts: Parts, cases: list[_Case], now: datetime) -> None:
     """Facts for all, then one after the other: what one takes, the next has no more."""
     known = [(c, c.intent) for c in cases if c.intent]
-    facts = await gather([_asked(c.asked, i) for c, i in known], now) if known else []
+    facts = await gather(parts, [_asked(c.asked, i) for c, i in known]) if known else []
     for (case, intent), of_case in zip(known, facts, strict=True):
         case.facts = of_case
         try:

@@ -30,7 +30,8 @@ async def of_person(person_id: str) -> tuple[Device, ...]:
             Device,
             "select d.device_id, d.label, c.credential_id is not null as passkey, "
             "coalesce(c.backup_eligible, false) as synced, d.created_at, d.last_used_at, "
-            "d.trusted_at from risk.device d left join risk.credential c "
+            "d.trusted_at, d.key_thumbprint is not null as key "
+            "from risk.device d left join risk.credential c "
             "on c.device_id = d.device_id and c.removed_at is null "
             "where d.person_id = $1 and d.removed_at is null "
             "order by d.last_used_at desc, d.device_id",
@@ -39,11 +40,11 @@ async def of_person(person_id: str) -> tuple[Device, ...]:
     )
 
 
-async def by_secret(device_secret: str) -> str:
-    found = await registry.live_device(device_secret)
+async def held(parts: Parts, device_secret: str) -> str:
+    found = await registry.live_device(parts, device_secret, reading=True)
     if found is None:
         raise NotFound()
-    return found[0]
+    return found.device_id
 
 
 async def grant(parts: Parts, approval: Approval) -> DeviceGrant:
@@ -53,12 +54,12 @@ async def grant(parts: Parts, approval: Approval) -> DeviceGrant:
 
 async def grant_first_passkey(parts: Parts, person_id: str, device_secret: str) -> DeviceGrant:
     """Only while the person has no passkey at all; afterwards a passkey approves the next."""
-    found = await registry.live_device(device_secret, person_id)
+    found = await registry.live_device(parts, device_secret, person_id)
     if found is None:
         raise DeviceUnknown()
     if await registry.credential_ids(person_id):
         raise GrantInvalid()
-    return await _grant(parts, person_id, found[0])
+    return await _grant(parts, person_id, found.device_id)
 
 
 async def remove(parts: Parts, approval: Approval, device_id: str) -> None:

@@ -1,14 +1,14 @@
 """What the registry knows about payments, for a whole batch in one statement."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import asyncpg
 import msgspec
 
 from backend.db import SEC
+from backend.risk.holders import shown
+from backend.risk.parts import Parts
 from backend.risk.rules import Facts, Redemption, Spending
-from backend.risk.secret import hash_of
 
 SHOWN = "shown"
 
@@ -32,8 +32,8 @@ select d.device_id, d.trusted_at, p.frozen_at, p.thaws_at,
         and c.removed_at is null and c.backup_eligible order by c.created_at) as synced_keys,
     s.day, s.free_fen, s.free_count, s.synced_fen, s.static_fen, s.new_device_fen,
     s.year, s.year_fen, s.packet_fen
-from unnest($1::text[], $2::text[], $3::bytea[], $5::text[]) with ordinality
-    as q (payer_id, payee_id, secret_hash, shown_id, n)
+from unnest($1::text[], $2::text[], $3::bytea[], $5::text[], $6::text[], $7::bool[])
+    with ordinality as q (payer_id, payee_id, secret_hash, shown_id, thumbprint, by_code, n)
 left join lateral (select device_id, shop_id, amount_fen, ahead, revealed from risk.pay_code
     where payment_id = q.shown_id and person_id = q.payer_id limit 1) r on true
 left join lateral (
@@ -41,7 +41,10 @@ left join lateral (
         where secret_hash = q.secret_hash and person_id = q.payer_id and removed_at is null)
     union all
     (select device_id, person_id, trusted_at from risk.device
-        where q.secret_hash is null and device_id = r.device_id and person_id = q.payer_id
+        where key_thumbprint = q.thumbprint and person_id = q.payer_id and removed_at is null)
+    union all
+    (select device_id, person_id, trusted_at from risk.device
+        where q.by_code and device_id = r.device_id and person_id = q.payer_id
         and removed_at is null)
     limit 1) d on true
 left join lateral (select frozen_at, thaws_at from risk.person
@@ -64,23 +67,21 @@ class Asked(msgspec.Struct, frozen=True):
     packet: bool = False
 
 
-async def gather(asked: Sequence[Asked], now: datetime) -> list[Facts]:
+async def gather(parts: Parts, asked: Sequence[Asked], *, reading: bool = False) -> list[Facts]:
     """In the order asked. Payments of one payer share one Spending, so that they add up."""
+    holders = [shown(parts, a.device_secret, reading=reading) for a in asked]
     rows = await SEC.query(
         _SQL,
         [a.payer_id for a in asked],
         [a.payee_id for a in asked],
-        [_secret_hash(a) for a in asked],
-        now,
+        [holder.secret_hash for holder in holders],
+        parts.clock.now(),
         [a.intent_id if a.code == SHOWN and a.intent_id else None for a in asked],
+        [holder.thumbprint for holder in holders],
+        [a.code == SHOWN and not a.device_secret for a in asked],
     )
     spendings: dict[str, Spending] = {}
     return [_facts(a, row, spendings) for a, row in zip(asked, rows, strict=True)]
-
-
-def _secret_hash(asked: Asked) -> bytes | None:
-    by_code = asked.code == SHOWN and not asked.device_secret
-    return None if by_code else hash_of(asked.device_secret)
 
 
 def _redemption(asked: Asked, row: asyncpg.Record) -> Redemption | None:

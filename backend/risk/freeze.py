@@ -31,7 +31,7 @@ async def freeze(parts: Parts, person_id: str, device_secret: str) -> FreezeStat
     """Again while frozen: since stays, a running thaw is called off."""
     now = parts.clock.now()
     async with SEC.transaction():
-        device = await registry.live_device(device_secret, person_id)
+        device = await registry.live_device(parts, device_secret, person_id)
         if device is None:
             raise DeviceUnknown()
         await SEC.query(
@@ -46,7 +46,7 @@ async def freeze(parts: Parts, person_id: str, device_secret: str) -> FreezeStat
             person_id,
         )
         await pay_codes.revoke_all([row["device_id"] for row in devices], now)
-        await record(person_id, device[0], ["frozen"], now)
+        await record(person_id, device.device_id, ["frozen"], now)
     return await state(parts, person_id)
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from backend.errors import NotFound
-from backend.risk import Limit, openers, rules
+from backend.risk import Limit, openers, reservations, rules, withdrawal_rules
 from backend.risk.facts import Asked, gather
 from backend.risk.parts import Parts
 
@@ -11,7 +11,7 @@ from backend.risk.parts import Parts
 async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[Limit, ...]:
     """The new device's limit only while it applies. Refuses: NotFound."""
     now = parts.clock.now()
-    [facts] = await gather([Asked(person_id, "", 0, "none", device_secret)], now)
+    [facts] = await gather(parts, [Asked(person_id, "", 0, "none", device_secret)], reading=True)
     if not facts.device_id:
         raise NotFound()
     used = facts.spending
@@ -25,6 +25,7 @@ async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[L
         Limit("packet_day", "", "day", rules.PACKET_DAY_FEN, used.packet_fen, counts=False),
         Limit("tier_year", "A", "year", rules.TIER_YEAR_FEN, used.year_fen, counts=False),
     )
+    limits += await _of_withdrawals(person_id, now)
     limits += await _of_opener(person_id, now)
     if facts.trusted_at <= now:
         return limits
@@ -32,6 +33,17 @@ async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[L
     return (
         Limit("new_device_day", "", "day", rules.NEW_DEVICE_DAY_FEN, new_fen, counts=False),
         *limits,
+    )
+
+
+async def _of_withdrawals(person_id: str, now: datetime) -> tuple[Limit, ...]:
+    each, used = withdrawal_rules.EACH_FEN, await reservations.withdrawn(person_id, now)
+    return (
+        Limit(withdrawal_rules.EACH_LIMIT, "", "each", each, 0, counts=False),
+        *(
+            Limit(withdrawal_rules.DAY_LIMIT[speed], "", "day", fen, used.get(speed, 0), False)
+            for speed, fen in withdrawal_rules.DAY_FEN.items()
+        ),
     )
 
 

@@ -7,9 +7,10 @@ import asyncpg
 import msgspec
 
 from backend.db import SEC
+from backend.risk.holders import shown
+from backend.risk.parts import Parts
 from backend.risk.pots import Pot
 from backend.risk.rules import day_of
-from backend.risk.secret import hash_of
 from backend.risk.shapes_pot import Opener
 
 OPENED_DAY = 200  # shares per person
@@ -30,10 +31,15 @@ select d.device_id, d.trusted_at, d.opened_day as device_day, d.opened as device
         or (select true from risk.frozen_account f
             where f.account_id = 'person:' || q.person_id) is not null as frozen,
     o.day, o.tries, o.shares, o.fen, o.year, o.year_fen
-from unnest($1::text[], $2::text[], $3::bytea[]) with ordinality
-    as q (pot_id, person_id, secret_hash, n)
-left join lateral (select * from risk.device where secret_hash = q.secret_hash
-    and person_id = q.person_id and removed_at is null limit 1) d on true
+from unnest($1::text[], $2::text[], $3::bytea[], $5::text[]) with ordinality
+    as q (pot_id, person_id, secret_hash, thumbprint, n)
+left join lateral (
+    (select * from risk.device where secret_hash = q.secret_hash
+        and person_id = q.person_id and removed_at is null)
+    union all
+    (select * from risk.device where key_thumbprint = q.thumbprint
+        and person_id = q.person_id and removed_at is null)
+    limit 1) d on true
 left join lateral (select created_at, frozen_at, thaws_at from risk.person
     where person_id = q.person_id limit 1) p on true
 left join lateral (select * from risk.opener where person_id = q.person_id limit 1) o on true
@@ -135,10 +141,11 @@ async def opened_by(person_id: str, now: datetime) -> tuple[Opened, tuple[int, i
     return opened, _day_limits(row["created_at"], now)
 
 
-async def guests_of(asked: Sequence[tuple[str, Opener]], now: datetime) -> list[Guest]:
+async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[Guest]:
     """In the order asked: pot id and opener. Their counters are locked, in the order of ids; who
     is there twice is one guest, and who opens two packets at once has one count."""
-    people = [opener.person_id for _, opener in asked]
+    now, people = parts.clock.now(), [opener.person_id for _, opener in asked]
+    holders = [shown(parts, opener.device_secret) for _, opener in asked]
     await SEC.query(
         "select 1 from risk.opener where person_id = any($1) order by person_id for no key update",
         people,
@@ -147,8 +154,9 @@ async def guests_of(asked: Sequence[tuple[str, Opener]], now: datetime) -> list[
         _SQL,
         [pot_id for pot_id, _ in asked],
         people,
-        [hash_of(o.device_secret) if o.device_secret else None for _, o in asked],
+        [holder.secret_hash for holder in holders],
         now,
+        [holder.thumbprint for holder in holders],
     )
     counts: dict[str, Opened] = {}
     devices: dict[str, DeviceOpened] = {}

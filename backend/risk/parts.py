@@ -12,6 +12,7 @@ from backend.risk.sms import SmsGateway
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     party: RelyingParty
+    api: str  # what the addresses of phones' calls begin with
     sms: SmsGateway
     signatures: Signatures
     bank_keys: BankKeys

@@ -76,7 +76,7 @@ async def issue(parts: Parts, asked: IssueCodes) -> tuple[ShownCode, ...]:
     expires_at = now + (AHEAD_LIFE if asked.ahead else CODE_LIFE)
     codes = [new_code() for _ in range(asked.count)]
     async with SEC.transaction():
-        device_id = await _paying_device(asked.person_id, asked.device_secret, now)
+        device_id = await _paying_device(parts, asked.person_id, asked.device_secret)
         if asked.ahead and await _ahead(device_id, now) + asked.count > MAX_AHEAD:
             raise TooManyCodesAhead(limit=MAX_AHEAD)
         await SEC.query(
@@ -94,12 +94,12 @@ async def issue(parts: Parts, asked: IssueCodes) -> tuple[ShownCode, ...]:
 
 async def reveal(parts: Parts, person_id: str, device_secret: str, code: PayCode) -> None:
     now = parts.clock.now()
-    device = await registry.live_device(device_secret, person_id)
+    device = await registry.live_device(parts, device_secret, person_id)
     rows = device and await SEC.query(
         "update risk.pay_code set revealed = true where code_hash = $1 and device_id = $2 "
         "and used_at is null and revoked_at is null and expires_at > $3 returning device_id",
         hash_of(parts.code_key, code),
-        device[0],
+        device.device_id,
         now - CODE_GRACE,
     )
     if not rows:
@@ -107,10 +107,10 @@ async def reveal(parts: Parts, person_id: str, device_secret: str, code: PayCode
 
 
 async def revoke(parts: Parts, person_id: str, device_secret: str) -> None:
-    device = await registry.live_device(device_secret, person_id)
+    device = await registry.live_device(parts, device_secret, person_id)
     if device is None:
         raise DeviceUnknown()
-    await revoke_all([device[0]], parts.clock.now())
+    await revoke_all([device.device_id], parts.clock.now())
 
 
 async def revoke_all(device_ids: Sequence[str], now: datetime) -> None:
@@ -158,21 +158,21 @@ def hash_of(key: bytes, code: str) -> bytes:
     return hmac.digest(key, code.encode(), "sha256")
 
 
-async def _paying_device(person_id: str, device_secret: str, now: datetime) -> str:
+async def _paying_device(parts: Parts, person_id: str, device_secret: str) -> str:
     """Locked, so that calls at once don't pass the number of codes ahead together.
 
     Refuses: DeviceUnknown, PayerFrozen.
     """
-    found = await registry.live_device(device_secret, person_id)
+    found = await registry.live_device(parts, device_secret, person_id)
     if found is None:
         raise DeviceUnknown()
-    if await registry.is_stopped(person_id, now):
+    if await registry.is_stopped(person_id, parts.clock.now()):
         raise PayerFrozen()
     await SEC.query(
         "select 1 from risk.device where device_id = $1 for no key update",
-        found[0],
+        found.device_id,
     )
-    return found[0]
+    return found.device_id
 
 
 async def _ahead(device_id: str, now: datetime) -> int:

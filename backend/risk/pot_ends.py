@@ -35,7 +35,7 @@ async def authorize(parts: Parts, asked: EndPot) -> SignedVerdict:
         async with SEC.transaction():
             pot = (await pots.lock([intent.payer_id], now)).get(intent.payer_id)
             standing = (await standing_of([intent.intent_id])).get(intent.intent_id)
-            verdict, new = await _decide(asked, pot, standing, now)
+            verdict, new = await _decide(parts, asked, pot, standing)
             if new:
                 await decisions.record([_decision(intent, verdict, "", now)], now)
     except DomainError as refusal:
@@ -45,10 +45,10 @@ async def authorize(parts: Parts, asked: EndPot) -> SignedVerdict:
 
 
 async def _decide(
-    asked: EndPot, pot: Pot | None, standing: Standing | None, now: datetime
+    parts: Parts, asked: EndPot, pot: Pot | None, standing: Standing | None
 ) -> tuple[Verdict, bool]:
     """The verdict, and whether it is a new one."""
-    intent = asked.intent
+    now, intent = parts.clock.now(), asked.intent
     if pot is None or pot.unfunded:
         raise PotUnknown()
     if standing is not None:
@@ -58,7 +58,7 @@ async def _decide(
         return given or decisions.allow(intent, LEVEL, now), given is None
     if pot.end_id is not None:
         raise PotEnded()
-    await _refuse(asked, pot, now)
+    await _refuse(parts, asked, pot)
     if intent.amount_fen != pot.left_fen:
         raise IntentInvalid()
     pot.end_id = intent.intent_id
@@ -70,8 +70,9 @@ async def _decide(
     return decisions.allow(intent, LEVEL, now), True
 
 
-async def _refuse(asked: EndPot, pot: Pot, now: datetime) -> None:
+async def _refuse(parts: Parts, asked: EndPot, pot: Pot) -> None:
     """Refuses: IntentInvalid, PotRunning, PotEnded, DeviceUnknown, PayerFrozen, PayeeFrozen."""
+    now = parts.clock.now()
     arrives = asked.intent.kind == POT_ARRIVAL
     if asked.intent.payee_id != (pot.to_id if arrives else pot.owner_id):
         raise IntentInvalid()
@@ -81,7 +82,7 @@ async def _refuse(asked: EndPot, pot: Pot, now: datetime) -> None:
     elif arrives:
         await _refuse_arrival(pot, now)
     else:
-        await _refuse_recall(asked, pot, now)
+        await _refuse_recall(parts, asked, pot)
 
 
 async def _refuse_arrival(pot: Pot, now: datetime) -> None:
@@ -93,14 +94,15 @@ async def _refuse_arrival(pot: Pot, now: datetime) -> None:
         raise PayeeFrozen()
 
 
-async def _refuse_recall(asked: EndPot, pot: Pot, now: datetime) -> None:
+async def _refuse_recall(parts: Parts, asked: EndPot, pot: Pot) -> None:
     """Home comes also, whoever asks, what can't arrive: what is frozen on either side."""
+    now = parts.clock.now()
     over = now >= pot.until_at
     if await registry.is_stopped(pot.to_id, now) or (over and pot.owner_frozen):
         return
     if over:
         raise PotEnded()
-    if await registry.live_device(asked.device_secret, pot.owner_id) is None:
+    if await registry.live_device(parts, asked.device_secret, pot.owner_id) is None:
         raise DeviceUnknown()
 
 

@@ -47,7 +47,7 @@ async def assess(parts: Parts, asked: Assess) -> Requirement:
         asked.device_secret,
         packet=asked.kind == PACKET,
     )
-    [facts] = await gather([wanted], now)
+    [facts] = await gather(parts, [wanted], reading=True)
     return _requirement(wanted, facts, need(facts, now), None)
 
 
@@ -81,7 +81,7 @@ async def _decide(
     async with SEC.transaction():
         await by_key()
         stored = await _stored([each.intent.intent_id for each in asked])
-        facts = await gather([_asked(each) for each in asked], now)
+        facts = await gather(parts, [_asked(each) for each in asked])
         fresh = []
         for each, known in zip(asked, facts, strict=True):
             intent_id = each.intent.intent_id

@@ -56,7 +56,16 @@ class FrozenByAlarm(DomainError, code="frozen_by_alarm"):
 
 
 class DeviceUnknown(DomainError, code="device_unknown"):
-    """The device secret is of no live device of the payer: sign in again."""
+    """The device secret, or the phone's proof, is of no live device of the person: sign in
+    again."""
+
+
+class DeviceProofInvalid(DomainError, code="device_proof_invalid"):
+    """The phone's key did not sign this very request for this passkey ceremony."""
+
+
+class DeviceKeyTaken(DomainError, code="device_key_taken"):
+    """The key is another device's, or a removed one's: make a new key."""
 
 
 class PayerFrozen(DomainError, code="payer_frozen"):
@@ -173,3 +182,7 @@ class OpenerRefused(DomainError, code="opener_refused"):
 
 class PayoutCardUnknown(DomainError, code="payout_card_unknown"):
     """The shop's owner has not set that card with a passkey."""
+
+
+class DeviceTooNew(DomainError, code="device_too_new"):
+    """A new device takes no money out of the wallet yet; params: hours."""

@@ -9,9 +9,11 @@ import msgspec
 
 from backend.db import SEC
 from backend.errors import BadRequest, DomainError, IdReused
+from backend.proof import Proof
 from backend.risk import (
     BeginRegistration,
     Ceremony,
+    DeviceKeyTaken,
     Enrolled,
     FinishRegistration,
     GrantInvalid,
@@ -23,6 +25,7 @@ from backend.risk import (
 )
 from backend.risk.enrolment import PROOF_LIFE, proven_phone
 from backend.risk.events import record
+from backend.risk.holders import Shown, bound
 from backend.risk.parts import Parts
 from backend.risk.passkeys import from_base64url, verify_registration
 from backend.risk.rules import NEW_DEVICE_COOL_DOWN
@@ -34,6 +37,7 @@ _TAKEN: dict[str, type[DomainError]] = {
     "person_phone_key": HasWallet,
     "person_pkey": IdReused,
     "credential_pkey": PasskeyRefused,
+    "device_key_thumbprint_key": DeviceKeyTaken,
 }
 
 
@@ -44,6 +48,14 @@ class Grant(msgspec.Struct, frozen=True):
     device_id: str | None
     phone: str
     user_handle: bytes
+
+
+class Arriving(msgspec.Struct, frozen=True):
+    """What is at hand when a ceremony ends. key: of a phone."""
+
+    label: str
+    key: Proof | None
+    now: datetime
 
 
 class _User(msgspec.Struct, frozen=True):
@@ -84,14 +96,16 @@ async def finish(parts: Parts, asked: FinishRegistration) -> Enrolled:
     now = parts.clock.now()
     opened = await ceremonies.use(asked.ceremony_id, ceremonies.REGISTER, now)
     new = verify_registration(parts.party, opened.challenge, asked.response_json)
+    key = bound(parts, asked.device_proof, opened.challenge) if asked.device_proof else None
+    arriving = Arriving(asked.device_label, key, now)
     kind, _, subject = opened.subject.partition(":")
     try:
         async with SEC.transaction():
             if kind == "grant":
-                device = await _by_grant(opened.person_id, bytes.fromhex(subject), asked, now)
+                device = await _by_grant(opened.person_id, bytes.fromhex(subject), arriving)
             else:
                 handle = from_base64url(msgspec.json.decode(opened.options, type=_Options).user.id)
-                device = await _open_wallet(opened.person_id, handle, subject, asked, now)
+                device = await _open_wallet(opened.person_id, handle, subject, arriving)
             await registry.add_credential(new, opened.person_id, device.device_id, now)
     except asyncpg.UniqueViolationError as error:
         raise _TAKEN[error.constraint_name or ""]() from error
@@ -125,9 +139,10 @@ async def _grant(grant_hash: bytes, now: datetime) -> Grant | None:
 
 
 async def _open_wallet(
-    person_id: str, handle: bytes, enrolment_id: str, asked: FinishRegistration, now: datetime
+    person_id: str, handle: bytes, enrolment_id: str, arriving: Arriving
 ) -> registry.NewDevice:
     """The first device of a new wallet is trusted: there is nothing yet to protect from it."""
+    now = arriving.now
     rows = await SEC.query(
         "update risk.enrolment set used_at = $2 "
         "where enrolment_id = $1 and used_at is null and proven_at > $3 returning phone",
@@ -138,14 +153,13 @@ async def _open_wallet(
     if not rows:
         raise PhoneNotProven()
     await registry.add_person(person_id, rows[0]["phone"], handle, now)
-    device = await registry.add_device(person_id, asked.device_label, now, now)
+    device = await registry.add_device(person_id, arriving.label, now, now, arriving.key)
     await record(person_id, device.device_id, ["wallet_opened"], now)
     return device
 
 
-async def _by_grant(
-    person_id: str, grant_hash: bytes, asked: FinishRegistration, now: datetime
-) -> registry.NewDevice:
+async def _by_grant(person_id: str, grant_hash: bytes, arriving: Arriving) -> registry.NewDevice:
+    now = arriving.now
     rows = await SEC.query(
         "update risk.device_grant set used_at = $2 "
         "where grant_hash = $1 and used_at is null and expires_at > $2 returning device_id",
@@ -156,11 +170,45 @@ async def _by_grant(
         raise GrantInvalid()
     device_id: str | None = rows[0]["device_id"]
     if device_id is None:
-        trusted_at = now + NEW_DEVICE_COOL_DOWN
-        device = await registry.add_device(person_id, asked.device_label, now, trusted_at)
+        device = await _further(person_id, arriving)
     else:  # its first passkey: only while there is none, or a stolen secret could add one
         if await registry.credential_ids(person_id):
             raise GrantInvalid()
-        device = await registry.renew_secret(device_id)
+        device = await _same(person_id, device_id, arriving.key)
     await record(person_id, device.device_id, ["device_added"], now)
     return device
+
+
+async def _further(person_id: str, arriving: Arriving) -> registry.NewDevice:
+    """A new device; or the phone that has signed in with another device's passkey before, and gets
+    one of its own now. Refuses: DeviceKeyTaken."""
+    known = await _known(person_id, arriving.key)
+    if known is None:
+        trusted_at = arriving.now + NEW_DEVICE_COOL_DOWN
+        return await registry.add_device(
+            person_id, arriving.label, arriving.now, trusted_at, arriving.key
+        )
+    if await SEC.query(
+        "select 1 from risk.credential where device_id = $1 and removed_at is null", known.device_id
+    ):
+        raise DeviceKeyTaken()
+    return registry.NewDevice(known.device_id, "")
+
+
+async def _same(person_id: str, device_id: str, key: Proof | None) -> registry.NewDevice:
+    """Refuses: GrantInvalid: the device proves itself by a key, and this is not it."""
+    known = await _known(person_id, key)
+    if known is not None and known.device_id == device_id:
+        return registry.NewDevice(device_id, "")
+    rows = await SEC.query(
+        "select 1 from risk.device where device_id = $1 and removed_at is null "
+        "and key_thumbprint is null for no key update",
+        device_id,
+    )
+    if not rows:
+        raise GrantInvalid()
+    return await registry.renew_holder(device_id, key)
+
+
+async def _known(person_id: str, key: Proof | None) -> registry.LiveDevice | None:
+    return await registry.device_shown(Shown(thumbprint=key.thumbprint), person_id) if key else None

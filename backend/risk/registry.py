@@ -6,13 +6,24 @@ import msgspec
 
 from backend import ids
 from backend.db import SEC
+from backend.proof import Proof
+from backend.risk.holders import Shown, shown
+from backend.risk.parts import Parts
 from backend.risk.passkeys import Asserted, NewCredential, StoredCredential
 from backend.risk.secret import hash_of, new_secret
 
 
 class NewDevice(msgspec.Struct, frozen=True):
+    """secret: "" of a phone, which has its key."""
+
     device_id: str
     secret: str
+
+
+class LiveDevice(msgspec.Struct, frozen=True):
+    device_id: str
+    person_id: str
+    trusted_at: datetime
 
 
 class Owned(msgspec.Struct, frozen=True):
@@ -38,40 +49,60 @@ async def add_person(person_id: str, phone: str, handle: bytes, now: datetime) -
     await SEC.query("insert into risk.opener (person_id) values ($1)", person_id)
 
 
-async def add_device(person_id: str, label: str, now: datetime, trusted_at: datetime) -> NewDevice:
-    device = NewDevice(ids.new("dev"), new_secret())
+async def add_device(
+    person_id: str, label: str, now: datetime, trusted_at: datetime, key: Proof | None = None
+) -> NewDevice:
+    """With a phone's key, or with a new secret. Raises UniqueViolationError: the key is taken."""
+    device = NewDevice(ids.new("dev"), "" if key else new_secret())
     await SEC.query(
         "insert into risk.device (device_id, person_id, secret_hash, label, created_at, "
-        "last_used_at, trusted_at) values ($1, $2, $3, $4, $5, $5, $6)",
+        "last_used_at, trusted_at, device_key, key_thumbprint) "
+        "values ($1, $2, $3, $4, $5, $5, $6, $7, $8)",
         device.device_id,
         person_id,
-        hash_of(device.secret),
+        None if key else hash_of(device.secret),
         label,
         now,
         trusted_at,
+        key.jwk if key else None,
+        key.thumbprint if key else None,
     )
     return device
 
 
-async def renew_secret(device_id: str) -> NewDevice:
-    device = NewDevice(device_id, new_secret())
+async def renew_holder(device_id: str, key: Proof | None) -> NewDevice:
+    """A new secret, or the phone's key from now on. Raises UniqueViolationError: the key is
+    taken."""
+    device = NewDevice(device_id, "" if key else new_secret())
     await SEC.query(
-        "update risk.device set secret_hash = $2 where device_id = $1",
+        "update risk.device set secret_hash = $2, device_key = $3, key_thumbprint = $4 "
+        "where device_id = $1",
         device_id,
-        hash_of(device.secret),
+        None if key else hash_of(device.secret),
+        key.jwk if key else None,
+        key.thumbprint if key else None,
     )
     return device
 
 
-async def live_device(device_secret: str, person_id: str | None = None) -> tuple[str, str] | None:
-    """(device id, person id) of the live device that holds the secret."""
-    rows = await SEC.query(
-        "select device_id, person_id from risk.device where secret_hash = $1 "
-        "and removed_at is null and ($2::text is null or person_id = $2)",
-        hash_of(device_secret),
+async def live_device(
+    parts: Parts, device: str, person_id: str | None = None, *, reading: bool = False
+) -> LiveDevice | None:
+    """The live device whose secret or proof this is. reading: nothing follows from it that changes
+    anything, so the proof of a GET will do."""
+    return await device_shown(shown(parts, device, reading=reading), person_id)
+
+
+async def device_shown(by: Shown, person_id: str | None = None) -> LiveDevice | None:
+    return await SEC.one(
+        LiveDevice,
+        "select device_id, person_id, trusted_at from risk.device "
+        "where (secret_hash = $1 or key_thumbprint = $2) "
+        "and removed_at is null and ($3::text is null or person_id = $3)",
+        by.secret_hash,
+        by.thumbprint,
         person_id,
     )
-    return (rows[0]["device_id"], rows[0]["person_id"]) if rows else None
 
 
 async def is_stopped(person_id: str, now: datetime) -> bool:

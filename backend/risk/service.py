@@ -124,7 +124,7 @@ class Service:
         return await devices.of_person(person_id)
 
     async def device_of(self, device_secret: str) -> str:
-        return await devices.by_secret(device_secret)
+        return await devices.held(self._parts, device_secret)
 
     async def begin_approval(self, person_id: str, purpose: str) -> Ceremony:
         return await approvals.begin(self._parts, person_id, purpose)
@@ -252,7 +252,8 @@ def build(settings: Settings, clock: Clock | None = None, sms: SmsGateway | None
     publish(Path(settings.verdict_keys), signer)
     parts = Parts(
         clock=clock or SystemClock(),
-        party=RelyingParty(settings.rp_id, (settings.public_origin,)),
+        party=RelyingParty(settings.rp_id, settings.origins),
+        api=f"{settings.public_origin}/api/",
         sms=sms or HttpSms(settings.sms_url),
         signatures=Signatures(signer),
         bank_keys=BankKeys(Path(settings.bank_keys)),

@@ -114,6 +114,7 @@ class Device(msgspec.Struct, frozen=True, array_like=True):
     created_at: datetime
     last_used_at: datetime
     trusted_at: datetime  # until then the limits of a new device apply
+    key: bool = False  # a phone, which proves itself by a key of its own
 
 
 class SeenMark(msgspec.Struct, frozen=True, array_like=True):

@@ -44,7 +44,7 @@ async def judge(parts: Parts, asked: Sequence[Judge]) -> list[tuple[Judged, ...]
         await by_key()
         known = await pots.read([each.pot_id for each in asked], now)
         wanted = [(each.pot_id, opener) for each in asked for opener in each.openers]
-        guests = iter(await openers.guests_of(wanted, now))
+        guests = iter(await openers.guests_of(parts, wanted))
         answers: list[tuple[Judged, ...] | DomainError] = []
         fresh: list[Guest] = []
         for each in asked:
@@ -102,7 +102,7 @@ async def authorize(
         standing = await standing_of([case.intent.intent_id for case in sound])
         for case in sound:
             _sort(case, known, standing.get(case.intent.intent_id), now)
-        await _decide(known, [case for case in sound if case.new], now)
+        await _decide(parts, known, [case for case in sound if case.new])
         await decisions.record([_decision(c, now) for c in cases if not c.again], now)
     signed = iter(parts.signatures.sign([c.verdict for c in cases if c.verdict], to_ms(now)))
     return [next(signed) if c.verdict else _because(c) for c in cases]
@@ -138,12 +138,13 @@ def _sort(case: _Case, known: dict[str, Pot], standing: Standing | None, now: da
         case.refusal = refusal
 
 
-async def _decide(known: dict[str, Pot], cases: list[_Case], now: datetime) -> None:
+async def _decide(parts: Parts, known: dict[str, Pot], cases: list[_Case]) -> None:
     """One after the other: what one takes, the next has no more."""
+    now = parts.clock.now()
     wanted = [(case.intent.payer_id, opener) for case in cases for opener in case.openers]
     if not wanted:
         return
-    guests = iter(await openers.guests_of(wanted, now))
+    guests = iter(await openers.guests_of(parts, wanted))
     for case in cases:
         case.guests = [next(guests) for _ in case.openers]
     fresh: list[Guest] = []

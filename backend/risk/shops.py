@@ -19,7 +19,6 @@ from backend.risk import (
 )
 from backend.risk.events import record
 from backend.risk.parts import Parts
-from backend.risk.secret import hash_of
 from backend.shop_roles import ROLES, Permission, Role, may
 
 
@@ -34,7 +33,7 @@ class Actor(msgspec.Struct, frozen=True):
 
 async def found(parts: Parts, asked: FoundShop) -> None:
     now = parts.clock.now()
-    device = await registry.live_device(asked.device_secret, asked.owner_id)
+    device = await registry.live_device(parts, asked.device_secret, asked.owner_id)
     if device is None:
         raise DeviceUnknown()
     async with SEC.transaction():
@@ -47,7 +46,7 @@ async def found(parts: Parts, asked: FoundShop) -> None:
         )
         if made:
             await add_member(asked.shop_id, asked.owner_id, Role.OWNER, now)
-            await record(asked.owner_id, device[0], ["shop_founded"], now)
+            await record(asked.owner_id, device.device_id, ["shop_founded"], now)
         elif await owner_of(asked.shop_id) != asked.owner_id:
             raise IdReused()
 
@@ -56,19 +55,14 @@ async def actor(
     parts: Parts, shop_id: str, person_id: str, device_secret: str, permission: Permission
 ) -> Actor:
     """Refuses: DeviceUnknown, MemberForbidden (a person who froze their account too)."""
-    rows = await SEC.query(
-        "select device_id, trusted_at from risk.device "
-        "where secret_hash = $1 and person_id = $2 and removed_at is null",
-        hash_of(device_secret),
-        person_id,
-    )
-    if not rows:
+    device = await registry.live_device(parts, device_secret, person_id)
+    if device is None:
         raise DeviceUnknown()
     role = await role_of(shop_id, person_id)
     stopped = await registry.is_stopped(person_id, parts.clock.now())
     if role is None or not may(role, permission) or stopped:
         raise MemberForbidden()
-    return Actor(person_id, rows[0]["device_id"], role, rows[0]["trusted_at"])
+    return Actor(person_id, device.device_id, role, device.trusted_at)
 
 
 async def change_member(parts: Parts, asked: ChangeMember) -> None:

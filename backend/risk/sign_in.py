@@ -2,13 +2,26 @@
 
 from datetime import datetime
 
+import asyncpg
+
 from backend.db import SEC
-from backend.risk import Ceremony, FinishSignIn, PasskeyRefused, SignedIn, ceremonies, registry
+from backend.proof import Proof
+from backend.risk import (
+    Ceremony,
+    DeviceKeyTaken,
+    FinishSignIn,
+    PasskeyRefused,
+    SignedIn,
+    ceremonies,
+    registry,
+)
 from backend.risk.events import record
+from backend.risk.holders import Shown, bound
 from backend.risk.parts import Parts
 from backend.risk.passkeys import Asserted, parse_assertion, verify_assertion
 from backend.risk.registry import Owned
 from backend.risk.rules import NEW_DEVICE_COOL_DOWN
+from backend.risk.secret import hash_of
 
 
 async def begin(parts: Parts) -> Ceremony:
@@ -30,22 +43,29 @@ async def finish(parts: Parts, asked: FinishSignIn) -> SignedIn:
     if found is None or assertion.response.user_handle is None:
         raise PasskeyRefused(why="unknown")
     asserted = verify_assertion(parts.party, opened.challenge, assertion, found.credential)
-    async with SEC.transaction():
-        return await _enter(found, asserted, asked, now)
+    key = bound(parts, asked.device_proof, opened.challenge) if asked.device_proof else None
+    try:
+        async with SEC.transaction():
+            return await _enter(found, asserted, asked, key, now)
+    except asyncpg.UniqueViolationError as error:
+        raise DeviceKeyTaken() from error  # or made by a call at the same time: again will do
 
 
-async def _enter(found: Owned, asserted: Asserted, asked: FinishSignIn, now: datetime) -> SignedIn:
+async def _enter(
+    found: Owned, asserted: Asserted, asked: FinishSignIn, key: Proof | None, now: datetime
+) -> SignedIn:
     person_id = found.person_id
     phone = await registry.phone_of(person_id)
     await registry.used(found.credential.credential_id, asserted, now)
-    known = await registry.live_device(asked.device_secret, person_id)
+    by = Shown(thumbprint=key.thumbprint) if key else Shown(hash_of(asked.device_secret))
+    known = await registry.device_shown(by, person_id)
     if known is not None:
         await SEC.query(
-            "update risk.device set last_used_at = $2 where device_id = $1", known[0], now
+            "update risk.device set last_used_at = $2 where device_id = $1", known.device_id, now
         )
-        await record(person_id, known[0], ["signed_in", *asserted.signals], now)
-        return SignedIn(person_id, known[0], "", new_device=False, phone=phone)
+        await record(person_id, known.device_id, ["signed_in", *asserted.signals], now)
+        return SignedIn(person_id, known.device_id, "", new_device=False, phone=phone)
     trusted_at = now + NEW_DEVICE_COOL_DOWN
-    device = await registry.add_device(person_id, asked.device_label, now, trusted_at)
+    device = await registry.add_device(person_id, asked.device_label, now, trusted_at, key)
     await record(person_id, device.device_id, ["signed_in", "new_device", *asserted.signals], now)
     return SignedIn(person_id, device.device_id, device.secret, True, phone)
