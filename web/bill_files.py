@@ -14,13 +14,13 @@ from backend.clock import Clock
 from backend.errors import BadRequest, NotFound
 from backend.identity import Person
 from backend.services import Services
+from backend.spreadsheet import BOM, line
 from web import posters_pdf
 from web.bill_filter import asked
 from web.http import WebRequest
 from web.i18n import ZONE, Texts, msg, texts
 from web.receipt import Receipt, method, sheet
 from web.session import Visit, visit_of
-from web.shop_csv import BOM, line
 
 HEADS = (
     msg("Time"),

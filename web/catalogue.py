@@ -17,6 +17,7 @@ from babel.messages.pofile import read_po
 from backend.texts import FOLDER, LOCALES
 
 HERE = Path(__file__).parent
+ROOTS = (HERE, HERE.parent / "backend" / "wallet")  # files for spreadsheets have heads
 METHODS = [("templates/**.html", "jinja2"), ("**.py", "python")]
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "msg": None}
 OPTIONS = {
@@ -30,8 +31,9 @@ def extracted() -> set[str]:
     """Every text of a page; of a plural its first form."""
     return {
         message if isinstance(message, str) else str(message[0])
+        for root in ROOTS
         for _, _, message, _, _ in extract_from_dir(
-            HERE, METHODS, OPTIONS, keywords=KEYWORDS, directory_filter=_is_ours
+            root, METHODS, OPTIONS, keywords=KEYWORDS, directory_filter=_is_ours
         )
         if message
     }

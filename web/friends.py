@@ -6,14 +6,13 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 
-from backend import ids
+from backend import ids, phones
 from backend.errors import IdReused, NotFound
 from backend.friends import Friend, Message, OwnSelf, Remark, TooManyFinds
 from backend.identity import Person
 from backend.plain import is_plain
 from backend.services import Services
 from backend.settings import Settings
-from web import phones
 from web.codes import id_at
 from web.forms import Form
 from web.http import WebRequest, has_page, redirect
@@ -42,7 +41,7 @@ async def show(
         request,
         "friends/page.html",
         asking=[each for each in everybody if each.state == "asking"],
-        friends=[each for each in everybody if each.state == "friends" and _fits(each, sought)],
+        friends=[each for each in everybody if each.state == "friends" and each.fits(sought)],
         blocked=[each for each in everybody if each.state == "blocked"],
         many=any(each.state == "friends" for each in everybody),
         asked=await services.friends.asked(person.person_id),
@@ -332,10 +331,6 @@ def _card(request: WebRequest, friend: Friend, form: Form, status_code: int = 20
         form=form,
         there={first for first in ("send", "packets", "requests") if has_page(request, first)},
     )
-
-
-def _fits(friend: Friend, sought: str) -> bool:
-    return sought.casefold() in f"{friend.remark}\n{friend.name}".casefold()
 
 
 handlers = [

@@ -14,6 +14,7 @@ from backend.friends import Friend, Group
 from backend.identity import Person
 from backend.payments import Confirm
 from backend.redpacket import (
+    COVERS,
     GREETING,
     KINDS,
     MAX_GREETING,
@@ -38,7 +39,6 @@ from web.receive import refuse
 from web.render import page, unchanged
 from web.session import Visit
 
-COVERS = ("classic", "lantern", "peony", "carp", "snow", "moon")
 SENT = frozenset({"open", "empty", "expired", "returned"})
 
 SHARE_MAX = msg("At most ¥200 in each packet.")

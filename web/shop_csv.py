@@ -1,7 +1,5 @@
 """Orders and refunds as a file for spreadsheets, sent while it is being made."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -19,6 +17,7 @@ from backend.merchant import Seat
 from backend.sales import Sale, SaleFilter
 from backend.services import Services
 from backend.shop_roles import Permission
+from backend.spreadsheet import BOM, line
 from web.http import WebRequest
 from web.i18n import Texts, msg, texts
 from web.session import visit_of
@@ -30,8 +29,6 @@ MAX_SELECTED = 500
 EVER = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 MAX_FOLLOWED = 64  # exports whose progress is remembered
 MAX_EXPORT_ID = 64
-BOM = "\ufeff"
-RISKY = frozenset("=+-@\t\r\n＝＋－＠")  # a spreadsheet would read a formula, full-width forms too
 
 HEADS = (
     msg("Opened at"),
@@ -209,21 +206,9 @@ def _cells(
     ]
 
 
-def cell(text: str) -> str:
-    """Text that somebody typed, as no spreadsheet takes it for a formula."""
-    return f"'{text}" if text and text[0] in RISKY else text
-
-
 def _when(at: datetime | None, zone: ZoneInfo) -> str:
     """RFC 3339, in the shop's zone."""
     return at.astimezone(zone).isoformat(timespec="seconds") if at else ""
-
-
-def line(cells: list[str]) -> str:
-    """With its end."""
-    written = io.StringIO()
-    csv.writer(written).writerow([cell(text) for text in cells])
-    return written.getvalue()
 
 
 handlers = [everything, selection, progress]

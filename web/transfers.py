@@ -7,7 +7,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 
-from backend import ids
+from backend import ids, phones
 from backend.errors import BadRequest, DomainError, IdReused, NotFound
 from backend.friends import Friend
 from backend.identity import Person
@@ -17,7 +17,6 @@ from backend.payments import Note
 from backend.plain import is_plain
 from backend.services import Services
 from backend.transfers import NameCheckFailed, Payee, Request, RequestShare, StartTransfer
-from web import phones
 from web.amounts import read_amount
 from web.forms import Form
 from web.http import WebRequest, redirect
@@ -38,10 +37,6 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     remark: str = ""
     request: Request | None = None
     share: RequestShare | None = None
-
-    @property
-    def checks_name(self) -> bool:
-        return self.payee.first_payment and not self.payee.is_friend
 
     @property
     def path(self) -> str:
@@ -143,7 +138,7 @@ def _read(form: Form, sheet: Sheet, visit: Visit, person: Person) -> StartTransf
     """None and the form's errors where it can't be acted upon."""
     transfer_id, payment_id = form.id("transfer_id", "trf"), form.id("payment_id", "pay")
     amount, note, delay = _content(form, sheet)
-    if sheet.checks_name and not form["name_check"].strip():
+    if sheet.payee.asks_name and not form["name_check"].strip():
         form.refuse("name_check", msg("Type the first character of the payee's name."))
     if not form or amount is None:
         return None

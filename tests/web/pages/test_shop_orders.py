@@ -13,11 +13,11 @@ from backend import ids
 from backend.db import TX
 from backend.sales import Sale
 from backend.shop_roles import Role
+from backend.spreadsheet import cell
 from tests.sales.conftest import order, refund
 from tests.web.browser import PARTIAL
 from tests.web.conftest import Visitor
 from tests.web.pages.conftest import Enter, Guest, Till, sign_in
-from web.shop_csv import cell
 from web.shop_orders import PAGE_SIZE
 
 MIDDAY = datetime(2026, 11, 25, 4, 30, tzinfo=UTC)  # 12:30 in Shanghai
