@@ -157,6 +157,7 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
                 ledger=parts.ledger,
                 banking=banking,
                 merchant=merchant,
+                risk=parts.risk,
                 clock=parts.clock,
                 keep_years=settings.keep_years,
             )

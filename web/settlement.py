@@ -8,12 +8,9 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 
-from backend.banking import CardNotBound
-from backend.errors import NotFound
 from backend.identity import Person
 from backend.merchant import Seat
 from backend.merchant.guard import need
-from backend.risk import FoundShop
 from backend.sales import SaleSum
 from backend.services import Services
 from backend.settlement import Batch
@@ -82,13 +79,8 @@ async def set_card(
 ) -> Response[None]:
     """The owner's passkey is the consent; every later payout to this card rests on it."""
     seat, form = await _seat(services, person, Permission.PAYOUT), Form(data)
-    card_id = form["card_id"]
-    # A shop from before the security system kept shops is told to it here; again, it is the same.
-    await services.risk.found_shop(FoundShop(seat.shop_id, seat.owner_id, visit.device_secret))
-    await _check_card(services, seat, card_id)
-    await services.risk.set_payout_card(approval_of(form, person), seat.shop_id, card_id)
-    await services.settlement.choose_card(seat.shop_id, seat.owner_id, card_id)
-    await services.merchant.record(seat, "payout_card_set", card_id)
+    approval = approval_of(form, person)
+    await services.settlement.set_card(seat, form["card_id"], approval, visit.device_secret)
     return redirect(request, SETTLEMENT)
 
 
@@ -129,16 +121,6 @@ async def _page(  # noqa: PLR0913 — drawn by two handlers
         width="wide",
         **shown,
     )
-
-
-async def _check_card(services: Services, seat: Seat, card_id: str) -> None:
-    """Before the passkey's word is spent on it. Refuses: NotFound, CardNotBound."""
-    cards = await services.banking.cards(seat.owner_id)
-    card = next((c for c in cards if c.card_id == card_id), None)
-    if card is None:
-        raise NotFound()
-    if card.status != "bound":
-        raise CardNotBound()
 
 
 async def _statement(services: Services, batch: Batch) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from typing import Protocol
 import msgspec
 
 from backend.errors import DomainError
+from backend.merchant import Seat
+from backend.risk import Approval
 
 READY_HOUR = 10  # Asia/Shanghai, of the next day; files are made from 09:00
 DOWNLOAD_LIFE = timedelta(minutes=5)
@@ -96,6 +98,14 @@ class Settlement(Protocol):
     async def choose_card(self, shop_id: str, owner_id: str, card_id: str) -> None:
         """The owner's bound card; `risk.set_payout_card` has the consent. Refuses: NotFound,
         CardNotBound."""
+        ...
+
+    async def set_card(
+        self, seat: Seat, card_id: str, approval: Approval, device_secret: str
+    ) -> None:
+        """With the owner's standing consent, told to the security system and recorded; the purpose
+        is "payout_card:<shop_id>:<card_id>". Permission PAYOUT. Refuses: as `choose_card` and
+        risk.set_payout_card, DeviceUnknown."""
         ...
 
     async def files(self, shop_id: str, day: date) -> tuple[BillFile, ...]:

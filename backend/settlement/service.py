@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from backend import cursor as cursors
-from backend.banking import Banking, CardNotBound
+from backend.banking import Banking, Card, CardNotBound
 from backend.clock import Clock
 from backend.errors import BadRequest, NotFound
 from backend.ledger import Ledger
-from backend.merchant import Merchant, Shop
+from backend.merchant import Merchant, Seat, Shop
+from backend.merchant.guard import need
+from backend.risk import Approval, FoundShop, Risk
 from backend.sales import Sales
 from backend.settlement import (
     MAX_PAGE,
@@ -24,6 +26,7 @@ from backend.settlement import (
 from backend.settlement.batches import Batches
 from backend.settlement.downloads import Downloads
 from backend.settlement.files import Files
+from backend.shop_roles import Permission
 
 PAGE = 100
 MAX_PAST = timedelta(days=399)  # how far before its opening a shop's first sale is looked for
@@ -35,6 +38,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Ledger
     banking: Banking
     merchant: Merchant
+    risk: Risk
     clock: Clock
     keep_years: int
 
@@ -79,16 +83,23 @@ class SettlementService:
             card_last4=state.card_last4 if state else "",
         )
 
+    async def set_card(
+        self, seat: Seat, card_id: str, approval: Approval, device_secret: str
+    ) -> None:
+        need(seat, Permission.PAYOUT)
+        risk = self._parts.risk
+        # A shop from before the security system kept shops is told to it; again, it is the same.
+        await risk.found_shop(FoundShop(seat.shop_id, seat.owner_id, device_secret))
+        await self._bound(seat.owner_id, card_id)  # before the passkey's word is spent on it
+        await risk.set_payout_card(approval, seat.shop_id, card_id)
+        await self.choose_card(seat.shop_id, seat.owner_id, card_id)
+        await self._parts.merchant.record(seat, "payout_card_set", card_id)
+
     async def choose_card(self, shop_id: str, owner_id: str, card_id: str) -> None:
         shop = await self._parts.merchant.shop(shop_id)
         if shop.owner_id != owner_id:
             raise NotFound()
-        cards = await self._parts.banking.cards(owner_id)
-        card = next((c for c in cards if c.card_id == card_id), None)
-        if card is None:
-            raise NotFound()
-        if card.status != "bound":
-            raise CardNotBound()
+        card = await self._bound(owner_id, card_id)
         await self._register(shop)
         await rows.set_card(shop_id, card_id, card.last4)
 
@@ -115,6 +126,16 @@ class SettlementService:
         if failed:
             raise ExceptionGroup("sweeps of settlement", failed)
         return touched
+
+    async def _bound(self, owner_id: str, card_id: str) -> Card:
+        """Refuses: NotFound, CardNotBound."""
+        cards = await self._parts.banking.cards(owner_id)
+        card = next((c for c in cards if c.card_id == card_id), None)
+        if card is None:
+            raise NotFound()
+        if card.status != "bound":
+            raise CardNotBound()
+        return card
 
     async def _list(self) -> int:
         """Take note of shops we don't know: new ones at once, and once a day whoever was missed."""
