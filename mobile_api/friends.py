@@ -1,11 +1,11 @@
 """Friends: the list, finding people, asking and answering, one's own link."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import delete, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from backend.errors import BadRequest, NotFound
 from backend.friends import Asked, Friend, Message, OwnSelf, Remark
@@ -19,7 +19,7 @@ from mobile_api.listing import checked, sliced
 from mobile_api.shapes import USUAL_LIMIT, Page, page_of, timestamp
 
 SEARCH_LENGTH = 32
-State = Literal["asking", "friends", "blocked"]
+State = Annotated[Literal["asking", "friends", "blocked"] | None, QueryParameter(name="state")]
 
 
 class FriendView(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +103,7 @@ class NewRemark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 async def list_friends(  # noqa: PLR0913 — what a handler needs arrives by name
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
-    state: FromQuery[State | None] = None,
+    standing: State = None,
     search: FromQuery[str] = "",
     limit: FromQuery[int] = USUAL_LIMIT,
     cursor: FromQuery[str] = "",
@@ -115,9 +115,9 @@ async def list_friends(  # noqa: PLR0913 — what a handler needs arrives by nam
     found = [
         each
         for each in await services.friends.friends(person_id)
-        if state in (None, each.state) and each.fits(sought)
+        if standing in (None, each.state) and each.fits(sought)
     ]
-    of = f"friends {state} {sought}\n{person_id}"
+    of = f"friends {standing} {sought}\n{person_id}"
     part, following = sliced(of, found, limit, cursor, lambda each: each.person_id)
     return page_of([_friend(each) for each in part], following)
 
