@@ -28,12 +28,14 @@ class Intent(msgspec.Struct, frozen=True, array_like=True):
     intent_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     kind: str  # "pay", "transfer", "topup", "refund", …: a closed set that risk knows
     payer_id: str  # person id, or "bank" for a top-up
-    payee_id: str  # person or shop id
+    payee_id: str  # person or shop id, or a card's
     payee_name: Annotated[str, msgspec.Meta(max_length=64)]  # as shown to the payer
     amount_fen: Amount
     fee_fen: int  # paid by the payee, inside the amount
     source: AccountId  # where the money comes from
-    code: str  # how the payee was given: "dynamic", "static", "shown" (a payment code), "none"
+    # how the payee was given: "dynamic", "static", "shown" (a payment code), "none"; of a
+    # withdrawal how soon it goes: "instant", "next_day"
+    code: str
     posting: Posting  # the exact transfers asked for
     expires_at_ms: int
     nonce: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]

@@ -15,6 +15,8 @@ A payout to a shop's card goes the other way through bank:payout (floor 0):
 | the bank says "refused"        | "<payout_id>:return" | bank:payout   | shop:<id>     | its word |
 | … and pays all the same later  | "disputed:<payout_id>" | bank:disputed | bank:clearing | none   |
 
+A person's withdrawal goes the same way out of their wallet: see shapes_withdrawal.py.
+
 So −bank:clearing is what the bank holds for us, and bank:transit what has arrived and is neither
 credited nor given back yet. The bank's own total = −bank:clearing + what is paid there and not
 known here yet: "pending" top-ups, each with a deadline (I8); less what it has paid out and not
@@ -31,6 +33,15 @@ from typing import Annotated, Protocol
 
 import msgspec
 
+from backend.banking.shapes_withdrawal import *  # noqa: F403 — shapes and refusals of the face
+from backend.banking.shapes_withdrawal import (
+    ConfirmWithdrawal,
+    StartWithdrawal,
+    Withdrawal,
+    WithdrawalPage,
+    WithdrawalStarted,
+    WithdrawalTerms,
+)
 from backend.errors import DomainError
 from backend.ids import Id
 from backend.money import Amount
@@ -207,6 +218,35 @@ class Banking(Protocol):
 
     async def payout(self, shop_id: str, payout_id: str) -> Payout:
         """Refuses: NotFound."""
+        ...
+
+    async def withdrawal_terms(
+        self, person_id: str, amount_fen: int, device_secret: str
+    ) -> WithdrawalTerms:
+        """When it would arrive by each speed, for what fee, and what is left of the limits; 0 fen
+        asks for the limits alone. Refuses: BadRequest, NotFound (no live device)."""
+        ...
+
+    async def start_withdrawal(self, start: StartWithdrawal) -> WithdrawalStarted:
+        """Store it and say what it takes; the same again while it is "created" opens a new
+        ceremony. Refuses: BadRequest, IdReused, NotFound (the card), CardNotBound, BalanceTooLow,
+        WithdrawalTooSmall, TooManyUnconfirmed, WithdrawalLapsed, and as risk.prepare_withdrawal."""
+        ...
+
+    async def confirm_withdrawal(self, confirm: ConfirmWithdrawal) -> Withdrawal:
+        """Idempotent. "authorized" or "posted" where the books or the bank are slow: `sweep` goes
+        on. Refuses: NotFound, WithdrawalLapsed, as risk.authorize_withdrawal, and why the ledger
+        refused it, which is final."""
+        ...
+
+    async def withdrawal(self, person_id: str, withdrawal_id: str) -> Withdrawal:
+        """Refuses: NotFound."""
+        ...
+
+    async def withdrawals(
+        self, person_id: str, cursor: str, limit: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    ) -> WithdrawalPage:
+        """Those agreed to, newest first. Refuses: BadRequest (a foreign cursor)."""
         ...
 
     async def sweep(self) -> int:

@@ -2,26 +2,17 @@
 
 from datetime import timedelta
 
-from backend.banking import own, rules
+from backend.banking import finality, own, rules
+from backend.banking.finality import Refused
 from backend.banking.payout_rows import PayoutRow
 from backend.clock import to_ms
 from backend.errors import DomainError
 from backend.intent import Intent
 from backend.ledger import Ledger, Post
-from backend.posting import Posting
 from backend.risk import AuthorizeTopUp, BankWord, Risk
-from backend.verdict import SignedVerdict
 
 INTENT_LIFE = timedelta(days=3650)  # what is under way does not expire
 OWN_NAME = "易支付"
-
-
-class NotPaidOut(Exception):
-    """Refused for good: nothing has left the shop's account and nothing will by this payout."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 class PayoutBooks:
@@ -30,8 +21,8 @@ class PayoutBooks:
         self._opened = False
 
     async def leave(self, row: PayoutRow, *, in_time: bool) -> None:
-        """Out of the shop's account. Raises NotPaidOut; refuses what may be otherwise later."""
-        if await self._left(row):
+        """Out of the shop's account. Raises Refused; refuses what may be otherwise later."""
+        if await finality.outcome(self._ledger, row.payout_id):
             return
         await self._open()
         intent, verdict, why = intent_of(row), None, ""
@@ -40,10 +31,11 @@ class PayoutBooks:
         except DomainError as refusal:
             if in_time and refusal.retryable:
                 raise
-            # Without a verdict the ledger refuses, and that is final: whoever may still hold one
-            # from an earlier try can't post it any more.
             why = refusal.code
-        await self._post(row, intent.posting, verdict, why)
+        try:
+            await finality.post(self._ledger, intent.posting, verdict)
+        except Refused as never:
+            raise Refused(why or never.code) from None
 
     async def sent(self, row: PayoutRow) -> None:
         await own.move(
@@ -63,25 +55,6 @@ class PayoutBooks:
             self._ledger,
             rules.payout_disputed(row.payout_id, row.amount_fen, to_ms(row.created_at)),
         )
-
-    async def _post(
-        self, row: PayoutRow, posting: Posting, verdict: SignedVerdict | None, why: str
-    ) -> None:
-        try:
-            await self._ledger.post(Post(posting, verdict))
-        except DomainError as refusal:
-            if refusal.retryable:
-                raise
-            if await self._left(row, why):
-                return
-            raise
-
-    async def _left(self, row: PayoutRow, why: str = "") -> bool:
-        """False if the ledger has not decided it."""
-        outcome = await self._ledger.outcome(row.payout_id)
-        if outcome is not None and outcome.posted is None:
-            raise NotPaidOut(why or outcome.refusal_code)
-        return outcome is not None
 
     async def _open(self) -> None:
         if not self._opened:

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 
 from backend.banking import TRANSIT_LIFE, Payout, StartPayout
+from backend.banking.outgoing import Order
 from backend.banking.rows import CLAIM, PATIENCE, RETRY
 from backend.db import TX
 
@@ -34,6 +35,14 @@ class PayoutRow(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     bank_name: str
     last4: str
+
+    @property
+    def order(self) -> Order:
+        return Order(self.payout_id, self.token, self.shop_id, self.amount_fen)
+
+    @property
+    def hand_over_at(self) -> datetime:
+        return self.created_at
 
 
 async def find(payout_id: str) -> PayoutRow | None:
@@ -89,12 +98,12 @@ async def locked(payout_id: str) -> PayoutRow | None:
     return await find(payout_id)
 
 
-async def note_word(row: PayoutRow, word: bytes, now: datetime) -> None:
+async def note_word(payout_id: str, word: bytes, now: datetime) -> None:
     """What the bank has decided; the books follow."""
     await TX.query(
         "update banking.payout set word = $2, next_try_at = $3 "
         "where payout_id = $1 and status = 'posted' and word is null",
-        row.payout_id,
+        payout_id,
         word,
         now + PATIENCE,
     )

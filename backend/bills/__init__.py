@@ -11,6 +11,7 @@ KINDS = (
     "income",
     "transfer",
     "topup",
+    "withdrawal",
     "packet_in",
     "packet_out",
     "packet_return",

@@ -60,8 +60,8 @@ class Requirement(msgspec.Struct, frozen=True, array_like=True):
     `ceremony` is set for "passkey" from `prepare`, never from `assess`; nor for a payment code that
     a till prepares without the payer's device_secret: the payer's own `prepare` opens it.
     Reasons for "passkey": over_free_each, over_free_day, over_free_count, over_static_day,
-    new_device, digits_revealed; of a refund: refund_over_free, new_device;
-    for "wait": known_payees_only, new_device_day, thawing.
+    new_device, digits_revealed; of a refund: refund_over_free, new_device; withdrawal (always);
+    for "wait": known_payees_only, new_device_day, thawing; of a withdrawal: thawing, new_device.
     """
 
     takes: str
@@ -117,6 +117,7 @@ class Limit(msgspec.Struct, frozen=True, array_like=True):
     """One limit, as the limits page shows it. Amounts in fen; counts where it counts."""
 
     # free_each, free_day, free_count, static_day, synced_day, packet_day, tier_year,
+    # withdraw_each, withdraw_instant, withdraw_next_day (both by day),
     # new_device_day, opened_count, opened_day, opened_year
     name: str
     level: str
@@ -250,6 +251,11 @@ class Risk(Protocol):
         """Refuses: NotFound (no live device of the person)."""
         ...
 
+    async def sealed_intent(self, intent_id: str) -> bytes:
+        """The canonical bytes of an intent that was stored; their SHA-256 is the verdict's
+        intent_hash. Refuses: NotFound."""
+        ...
+
     # payment codes
     async def issue_codes(self, issue: IssueCodes) -> tuple[ShownCode, ...]:
         """Fresh codes of a live device. Refuses: DeviceUnknown, PayerFrozen, TooManyCodesAhead."""
@@ -324,6 +330,26 @@ class Risk(Protocol):
     async def authorize_payout_return(self, authorize: AuthorizeTopUp) -> SignedVerdict:
         """kind "payout_return", id "<payout id>:return": bank:payout → shop, on the bank's word
         that this payout was refused. Refuses: IntentInvalid, BankWordInvalid, IdReused."""
+        ...
+
+    # money to one's own card
+    async def prepare_withdrawal(self, prepare: Prepare) -> Requirement:
+        """kind "withdrawal": payer_id the person, payee_id their card, code its speed ("instant",
+        "next_day"), posting person → bank:payout and the fee out of the amount. takes "passkey", or
+        "wait" (reasons thawing, new_device); first_payment: to this card. The same again opens a
+        new ceremony. Refuses: IntentInvalid, IntentExpired, IdReused, DeviceUnknown, PayerFrozen,
+        NeedsPasskey, LimitExceeded ("withdraw_each", "withdraw_instant", "withdraw_next_day")."""
+        ...
+
+    async def authorize_withdrawal(self, authorize: Authorize) -> SignedVerdict:
+        """The same call again gives the same verdict while it lives. Refuses: as
+        `prepare_withdrawal`, and PasskeyRequired, PasskeyRefused, CeremonyInvalid, DeviceTooNew,
+        IntentUsed."""
+        ...
+
+    async def authorize_withdrawal_return(self, authorize: AuthorizeTopUp) -> SignedVerdict:
+        """kind "withdrawal_return", id "<withdrawal id>:return": back to the person, fee too, on
+        the bank's word that it refused. Refuses: IntentInvalid, BankWordInvalid, IdReused."""
         ...
 
     # pots

@@ -17,6 +17,8 @@ from backend.verdict import VERDICT_LIFE_MS, Verdict
 PREPARE, AUTHORIZE, TOP_UP = "prepare", "authorize", "top_up"
 REFUND_PREPARE, REFUND = "refund_prepare", "refund"
 PAYOUT, PAYOUT_RETURN = "payout", "payout_return"
+WITHDRAWAL_PREPARE, WITHDRAWAL = "withdrawal_prepare", "withdrawal"
+WITHDRAWAL_RETURN = "withdrawal_return"
 SHARE, POT_END = "share", "pot_end"
 
 _DOMAIN = "decision/v1"

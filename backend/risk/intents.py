@@ -16,9 +16,11 @@ from backend.risk import pot_forms
 from backend.risk.pot_forms import POTS
 from backend.risk.refusals import IntentExpired, IntentInvalid
 from backend.risk.shapes_pot import Opener
+from backend.risk.withdrawal_rules import SPEEDS
 
 PAY, TRANSFER, TOP_UP = "pay", "transfer", "topup"
 REFUND, PAYOUT, PAYOUT_RETURN = "refund", "payout", "payout_return"
+WITHDRAWAL, WITHDRAWAL_RETURN = "withdrawal", "withdrawal_return"
 PAYEES = {PAY: "mch", TRANSFER: "usr", **POTS}  # whom, or what, a person may pay
 CODES = frozenset({"dynamic", "static", "shown", "none"})
 FEE_ACCOUNT = "fee:income"
@@ -58,7 +60,7 @@ def check_payment(intent: Intent, now: datetime) -> None:
         and ids.is_id(intent.payer_id, "usr")
         and intent.source == f"person:{intent.payer_id}"
         and payee != intent.source
-        and intent.fee_fen <= intent.amount_fen * MAX_FEE_BPS // 10_000 + FEE_ALLOWANCE_FEN
+        and _modest(intent)
         and intent.code in CODES
         and _fits(intent, transfers)
     )
@@ -85,6 +87,7 @@ def check_top_up(intent: Intent) -> None:
     sound = (
         intent.kind == TOP_UP
         and intent.payer_id == BANK
+        and not ids.is_id(intent.intent_id, "wdr")  # the bank's word of one says "paid" as well
         and intent.source == TRANSIT_ACCOUNT
         and ids.is_id(intent.payee_id, "usr")
         and not intent.fee_fen
@@ -148,6 +151,54 @@ def check_payout_return(intent: Intent) -> None:
         raise IntentInvalid()
 
 
+def check_withdrawal(intent: Intent, now: datetime) -> None:
+    """A person's money on its way to a card, and a modest fee to us, out of the amount.
+
+    Refuses: IntentInvalid, IntentExpired.
+    """
+    person = f"person:{intent.payer_id}"
+    transfers: tuple[Transfer, ...] = (
+        Transfer(person, PAYOUT_ACCOUNT, intent.amount_fen - intent.fee_fen),
+    )
+    if intent.fee_fen:
+        transfers += (Transfer(person, FEE_ACCOUNT, intent.fee_fen),)
+    sound = (
+        intent.kind == WITHDRAWAL
+        and ids.is_id(intent.intent_id, "wdr")
+        and ids.is_id(intent.payer_id, "usr")
+        and ids.is_id(intent.payee_id, "crd")
+        and intent.source == person
+        and intent.code in SPEEDS
+        and intent.fee_fen < intent.amount_fen
+        and _modest(intent)
+        and _fits(intent, transfers)
+    )
+    if not sound:
+        raise IntentInvalid()
+    if intent.expires_at_ms <= to_ms(now):
+        raise IntentExpired()
+
+
+def check_withdrawal_return(intent: Intent) -> None:
+    """All of a withdrawal that the bank refused comes back, the fee too. Refuses: IntentInvalid."""
+    person = f"person:{intent.payee_id}"
+    transfers: tuple[Transfer, ...] = (
+        Transfer(PAYOUT_ACCOUNT, person, intent.amount_fen - intent.fee_fen),
+    )
+    if intent.fee_fen:
+        transfers += (Transfer(FEE_ACCOUNT, person, intent.fee_fen),)
+    sound = (
+        intent.kind == WITHDRAWAL_RETURN
+        and intent.payer_id == BANK
+        and ids.is_id(intent.payee_id, "usr")
+        and intent.source == PAYOUT_ACCOUNT
+        and intent.fee_fen < intent.amount_fen
+        and _fits(intent, transfers)
+    )
+    if not sound:
+        raise IntentInvalid()
+
+
 def content(intent: Intent) -> bytes:
     """What is stored; its SHA-256 is `intent_hash`."""
     return canonical(_DOMAIN, intent)
@@ -202,6 +253,10 @@ def _fits(intent: Intent, transfers: tuple[Transfer, ...]) -> bool:
         and len(intent.nonce) == NONCE_BYTES
         and (intent.kind in POTS or intent.terms is None)
     )
+
+
+def _modest(intent: Intent) -> bool:
+    return intent.fee_fen <= intent.amount_fen * MAX_FEE_BPS // 10_000 + FEE_ALLOWANCE_FEN
 
 
 def _account(payee_id: str) -> str:

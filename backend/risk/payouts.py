@@ -33,10 +33,10 @@ async def authorize(parts: Parts, intent: Intent) -> SignedVerdict:
     try:
         await _refuse(intent, now)
     except DomainError as refusal:
-        await _record(intent, decisions.PAYOUT, None, now, refusal.code)
+        await record(intent, decisions.PAYOUT, None, now, refusal.code)
         raise
     async with SEC.transaction():
-        verdict = await _verdict(intent, decisions.PAYOUT, now)
+        verdict = await verdict_for(intent, decisions.PAYOUT, now)
         await reservations.take_of_shop(intent, now)
     return parts.signatures.sign([verdict], to_ms(now))[0]
 
@@ -53,10 +53,10 @@ async def authorize_return(parts: Parts, asked: AuthorizeTopUp) -> SignedVerdict
             (payout.intent_id, payout.payer_id, payout.amount_fen, REFUSED),
         )
     except DomainError as refusal:
-        await _record(intent, decisions.PAYOUT_RETURN, None, now, refusal.code)
+        await record(intent, decisions.PAYOUT_RETURN, None, now, refusal.code)
         raise
     async with SEC.transaction():
-        verdict = await _verdict(intent, decisions.PAYOUT_RETURN, now)
+        verdict = await verdict_for(intent, decisions.PAYOUT_RETURN, now)
     return parts.signatures.sign([verdict], to_ms(now))[0]
 
 
@@ -89,7 +89,7 @@ async def _payout_of(intent: Intent) -> Intent:
     return payout
 
 
-async def _verdict(intent: Intent, stage: str, now: datetime) -> Verdict:
+async def verdict_for(intent: Intent, stage: str, now: datetime) -> Verdict:
     """The last one while it lives, or a new one. Refuses: IdReused."""
     await intents.store([intent], now)
     rows = await SEC.query("select content from risk.intent where intent_id = $1", intent.intent_id)
@@ -99,11 +99,11 @@ async def _verdict(intent: Intent, stage: str, now: datetime) -> Verdict:
     if given is not None and given.expires_at_ms > to_ms(now):
         return given
     verdict = decisions.allow(intent, LEVEL, now)
-    await _record(intent, stage, verdict, now)
+    await record(intent, stage, verdict, now)
     return verdict
 
 
-async def _record(
+async def record(
     intent: Intent, stage: str, verdict: Verdict | None, now: datetime, code: str = ""
 ) -> None:
     decision = Decision(

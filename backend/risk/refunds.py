@@ -8,29 +8,27 @@ from backend.errors import DomainError, IdReused
 from backend.intent import Intent, intent_hash
 from backend.risk import (
     AuthorizeRefund,
-    CeremonyInvalid,
     IntentExpired,
     IntentUsed,
     MemberForbidden,
     NeedsPasskey,
-    PasskeyRefused,
     PasskeyRequired,
     PayerFrozen,
     PrepareRefund,
     Requirement,
     ceremonies,
+    consent,
     decisions,
     intents,
     registry,
     reservations,
     shops,
 )
+from backend.risk.consent import Answer, Signed
 from backend.risk.decisions import Decision
 from backend.risk.parts import Parts
-from backend.risk.passkeys import Asserted, parse_assertion, verify_assertion
 from backend.risk.refund_rules import Paid, Refund, check, passkey_reasons
 from backend.risk.refunded import Asked, asked_of, await_posting, payment_of, stored_of
-from backend.risk.registry import Owned
 from backend.risk.shops import Actor
 from backend.shop_roles import Permission, may
 from backend.verdict import SignedVerdict, Verdict
@@ -156,7 +154,7 @@ async def _decide(parts: Parts, given: AuthorizeRefund, asked: Asked, actor: Act
     if intent.expires_at_ms <= to_ms(now):
         raise IntentExpired()
     signed = await _signed(parts, given, intent) if given.response_json else None
-    level = "C" if signed is None else "B" if signed[0].credential.backup_eligible else "A"
+    level = signed.level if signed else "C"
     async with SEC.transaction():
         await reservations.lock_paid(asked.payment_id)
         standing = await _standing(intent.intent_id, now)
@@ -171,19 +169,15 @@ async def _decide(parts: Parts, given: AuthorizeRefund, asked: Asked, actor: Act
     return verdict
 
 
-async def _signed(parts: Parts, given: AuthorizeRefund, intent: Intent) -> tuple[Owned, Asserted]:
+async def _signed(parts: Parts, given: AuthorizeRefund, intent: Intent) -> Signed:
     """The actor's passkey over this intent. Refuses: CeremonyInvalid, PasskeyRefused."""
-    now = parts.clock.now()
-    opened = await ceremonies.use(given.ceremony_id, CEREMONY, now)
-    if (opened.person_id, opened.subject) != (given.actor_id, intent.intent_id):
-        raise CeremonyInvalid()
-    assertion = parse_assertion(given.response_json)
-    owned = await registry.owned(assertion.credential_id)
-    if owned is None or owned.person_id != given.actor_id:
-        raise PasskeyRefused(why="owner")
-    asserted = verify_assertion(parts.party, opened.challenge, assertion, owned.credential)
-    await registry.used(owned.credential.credential_id, asserted, now)
-    return owned, asserted
+    answer = Answer(
+        kind=CEREMONY,
+        person_id=given.actor_id,
+        ceremony_id=given.ceremony_id,
+        response_json=given.response_json,
+    )
+    return await consent.signed(parts, answer, intent)
 
 
 async def _refused(intent: Intent, stage: str, refusal: DomainError, now: datetime) -> None:
@@ -197,9 +191,7 @@ async def _refused(intent: Intent, stage: str, refusal: DomainError, now: dateti
     await decisions.record([decision], now)
 
 
-def _allowed(
-    intent: Intent, verdict: Verdict, actor: Actor, signed: tuple[Owned, Asserted] | None
-) -> Decision:
+def _allowed(intent: Intent, verdict: Verdict, actor: Actor, signed: Signed | None) -> Decision:
     return Decision(
         intent_id=intent.intent_id,
         intent_hash=verdict.intent_hash,
@@ -207,7 +199,7 @@ def _allowed(
         level=verdict.level,
         verdict=verdict,
         device_id=actor.device_id,
-        credential_id=signed[0].credential.credential_id if signed else b"",
-        signals=signed[1].signals if signed else (),
+        credential_id=signed.owned.credential.credential_id if signed else b"",
+        signals=signed.asserted.signals if signed else (),
         at_ms=verdict.issued_at_ms,
     )

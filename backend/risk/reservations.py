@@ -21,6 +21,8 @@ from backend.risk.rules import (
     day_of,
 )
 
+_OF_YEAR = "r.amount_fen * (r.withdrawal = '')::int"  # to one's own card is no payment
+
 
 def _bounded(column: str, limit: int, used: str, same: str = "s.day = r.day") -> str:
     """$2: 1 to count, -1 to give back. A limit that was used twice over stands at its end."""
@@ -36,7 +38,7 @@ update risk.spending s set
     {_bounded("static_fen", STATIC_DAY_FEN, "r.amount_fen * r.static::int")},
     {_bounded("new_device_fen", NEW_DEVICE_DAY_FEN, "r.amount_fen * r.new_device::int")},
     {_bounded("packet_fen", PACKET_DAY_FEN, "r.amount_fen * r.packet::int")},
-    {_bounded("year_fen", TIER_YEAR_FEN, "r.amount_fen", "s.year = extract(year from r.day)::int")}
+    {_bounded("year_fen", TIER_YEAR_FEN, _OF_YEAR, "s.year = extract(year from r.day)::int")}
 from r where s.person_id = r.person_id
 """  # noqa: S608 — our own names and limits
 
@@ -122,6 +124,45 @@ async def take_of_shop(intent: Intent, now: datetime, refund_of: str | None = No
         intent.amount_fen,
         day_of(now),
         refund_of,
+    )
+
+
+async def take_of_withdrawal(intent: Intent, now: datetime) -> None:
+    """It counts by speed and day; the card is known from then on."""
+    await SEC.query(
+        "with taken as (insert into risk.reservation (intent_id, person_id, payee_id, amount_fen, "
+        "free, synced, static, new_device, day, withdrawal) values ($1, $2, $3, $4, false, false, "
+        "false, false, $5, $6) returning intent_id, person_id, payee_id) "
+        "insert into risk.known_payee (person_id, payee_id, intent_id) "
+        "select person_id, payee_id, intent_id from taken "
+        "on conflict (person_id, payee_id) do nothing",
+        intent.intent_id,
+        intent.payer_id,
+        intent.payee_id,
+        intent.amount_fen,
+        day_of(now),
+        intent.code,
+    )
+
+
+async def withdrawn(person_id: str, now: datetime) -> dict[str, int]:
+    """Fen by speed that the person has withdrawn today; what came back does not count."""
+    rows = await SEC.query(
+        "select withdrawal, sum(amount_fen)::bigint as fen from risk.reservation "
+        "where person_id = $1 and day = $2 and withdrawal <> '' "
+        "and released_at is null and returned_at is null group by withdrawal",
+        person_id,
+        day_of(now),
+    )
+    return {row["withdrawal"]: row["fen"] for row in rows}
+
+
+async def come_back(intent_id: str, now: datetime) -> None:
+    """The bank has refused it: it counts no more."""
+    await SEC.query(
+        "update risk.reservation set returned_at = $2 where intent_id = $1 and returned_at is null",
+        intent_id,
+        now,
     )
 
 

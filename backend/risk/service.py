@@ -60,12 +60,14 @@ from backend.risk import (
     refunds,
     registration,
     reservations,
+    sealed,
     seen,
     shares,
     shops,
     sign_in,
     status,
     top_up,
+    withdrawals,
 )
 from backend.risk.authorize import authorize
 from backend.risk.bank_keys import BankKeys
@@ -162,6 +164,9 @@ class Service:
     async def limits(self, person_id: str, device_secret: str) -> tuple[Limit, ...]:
         return await limits.of_person(self._parts, person_id, device_secret)
 
+    async def sealed_intent(self, intent_id: str) -> bytes:
+        return await sealed.intent(intent_id)
+
     async def issue_codes(self, issue: IssueCodes) -> tuple[ShownCode, ...]:
         return await pay_codes.issue(self._parts, issue)
 
@@ -206,6 +211,15 @@ class Service:
 
     async def authorize_payout_return(self, authorize_: AuthorizeTopUp) -> SignedVerdict:
         return await payouts.authorize_return(self._parts, authorize_)
+
+    async def prepare_withdrawal(self, prepare_: Prepare) -> Requirement:
+        return await withdrawals.prepare(self._parts, prepare_)
+
+    async def authorize_withdrawal(self, authorize_: Authorize) -> SignedVerdict:
+        return await withdrawals.authorize(self._parts, authorize_)
+
+    async def authorize_withdrawal_return(self, authorize_: AuthorizeTopUp) -> SignedVerdict:
+        return await withdrawals.authorize_return(self._parts, authorize_)
 
     async def judge_openers(
         self, packet_id: str, openers: tuple[Opener, ...]
