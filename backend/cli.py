@@ -6,8 +6,9 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Collection
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 import asyncpg
 import click
@@ -149,6 +150,30 @@ def verify_packet(packet_id: str) -> None:
     for line in proofs.report(found):
         click.echo(line)
     sys.exit(0 if found.fair else 1)
+
+
+@verify.command("receipt")
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--keys",
+    "key_file",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The published verdict keys; if not given, those of this installation.",
+)
+def verify_receipt(file: IO[bytes], key_file: str | None) -> None:
+    """Check a signed receipt, offline: that all it says was signed; exit 1 if not."""
+    receipts, keys = _loaded("backend.receipt"), _loaded("backend.keys")
+    path = Path(key_file or _settings().verdict_keys)
+    try:
+        known = keys.published(path)
+    except keys.KeyFileError as error:
+        _fail(str(error))
+    try:
+        found = receipts.verify(file.read(receipts.MAX_RECEIPT_BYTES + 1), known)
+    except receipts.Broken as broken:
+        _fail(f"NOT GENUINE: {broken}")
+    for line in receipts.report(found):
+        click.echo(line)
 
 
 @cli.group()

@@ -49,3 +49,24 @@ def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) ->
             node = sha256(b"\x01" + node + sibling).digest()
         at, last = at >> 1, last >> 1
     return node if last == 0 else None
+
+
+def steps_of(index: int, size: int, path: Sequence[bytes]) -> tuple[tuple[bool, bytes], ...]:
+    """The same path told plainly: per step whether the sibling stands on the left, and its hash.
+    Unlike an index and a size, of which several may lead to one root, it can be told one way only.
+    """
+    steps, at, last = [], index, size - 1
+    for sibling in path:
+        left = bool(at & 1) or at == last
+        steps.append((left, sibling))
+        while left and not at & 1 and at:
+            at, last = at >> 1, last >> 1
+        at, last = at >> 1, last >> 1
+    return tuple(steps)
+
+
+def root_from_steps(leaf: bytes, steps: Sequence[tuple[bool, bytes]]) -> bytes:
+    node = leaf
+    for left, sibling in steps:
+        node = node_hash(sibling, node) if left else node_hash(node, sibling)
+    return node

@@ -68,6 +68,15 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
     refusal_code: str = ""
 
 
+class Sealed(msgspec.Struct, frozen=True, array_like=True):
+    """A posting as the journal keeps it. content: its canonical bytes. verdict: None where no
+    customer's money was touched."""
+
+    content: bytes
+    verdict: SignedVerdict | None
+    posted: Posted
+
+
 class JournalHead(msgspec.Struct, frozen=True, array_like=True):
     """The newest journal batch: its number, last posting's seq, and chain hash (32 bytes)."""
 
@@ -89,6 +98,10 @@ class Ledger(Protocol):
 
     async def outcome(self, posting_id: str) -> Outcome | None:
         """What became of a posting; None if the ledger never saw it."""
+        ...
+
+    async def sealed(self, posting_id: str) -> Sealed | None:
+        """A posting with its verdict; None if nothing of that id was posted."""
         ...
 
     async def balances(

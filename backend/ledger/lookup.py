@@ -6,10 +6,10 @@ from hashlib import sha256
 import asyncpg
 import msgspec
 
-from backend.chain import GENESIS
+from backend.chain import GENESIS, verdict_of
 from backend.db import Database
 from backend.errors import DomainError
-from backend.ledger import PRECEDENCE, JournalHead, Outcome, Posted
+from backend.ledger import PRECEDENCE, JournalHead, Outcome, Posted, Sealed
 from backend.ledger.batch import Account, Hold
 
 REFUSALS: dict[str, type[DomainError]] = {refusal.code: refusal for refusal in PRECEDENCE}
@@ -60,6 +60,18 @@ async def known_of(database: Database, posting_ids: Iterable[str]) -> dict[str, 
         result = Posted(row["posting_id"], row["journal_seq"], row["posted_at"])
         known[row["posting_id"]] = Known(sha256(row["content"]).digest(), Outcome(result))
     return known
+
+
+async def sealed_of(database: Database, posting_id: str) -> Sealed | None:
+    rows = await database.query(
+        "select journal_seq, posted_at, content, verdict from ledger.posting where posting_id = $1",
+        posting_id,
+    )
+    if not rows:
+        return None
+    [row] = rows
+    verdict = None if row["verdict"] is None else verdict_of(row["verdict"])
+    return Sealed(row["content"], verdict, Posted(posting_id, row["journal_seq"], row["posted_at"]))
 
 
 async def spent_of(database: Database, verdict_ids: Iterable[str]) -> set[str]:

@@ -18,12 +18,13 @@ from backend.ledger import (
     Outcome,
     Post,
     Posted,
+    Sealed,
     accounts,
     after,
     deadlines,
     statement,
 )
-from backend.ledger.lookup import HEAD, head_of, known_of
+from backend.ledger.lookup import HEAD, head_of, known_of, sealed_of
 from backend.ledger.rules import malformed
 from backend.ledger.work import VerdictKeys, work_of
 from backend.ledger.writer import Writer
@@ -72,6 +73,9 @@ class LedgerService:
         await self._writer.settled(posting_id)
         known = await known_of(LEDGER, [posting_id])
         return known[posting_id].outcome if known else None
+
+    async def sealed(self, posting_id: str) -> Sealed | None:
+        return await sealed_of(LEDGER, posting_id)
 
     async def balances(self, account_ids: tuple[str, ...]) -> tuple[Balance, ...]:
         return await accounts.balances(account_ids)
