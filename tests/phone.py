@@ -81,7 +81,7 @@ class Phone:
     async def join(self, grant: str) -> None:
         """As a further device of a person, with the grant of an older one."""
         begun = await self.open_post("/v1/devices/ceremony", {"grant": grant})
-        await self._finish("/v1/devices", begun["ceremony"], self.passkey.register, grant=grant)
+        await self._finish("/v1/devices", begun["ceremony"], self.passkey.register)
 
     async def refresh(self) -> None:
         answer = await self.try_refresh()
