@@ -42,6 +42,7 @@ class View(msgspec.Struct, frozen=True):
     guard: Guard | None
     waiting: tuple[tuple[Order, str], ...]  # for a passkey, each with its page
     packets: int  # red packets that were not looked at
+    notices: int  # unread ones
 
 
 @get("/")
@@ -69,13 +70,14 @@ async def show_amounts(request: WebRequest, person: NamedDependency[Person]) -> 
 
 async def _view(services: Services, person: Person, device_secret: str) -> View:
     person_id = person.person_id
-    own, bills, seats, guard, asked, packets = await asyncio.gather(
+    own, bills, seats, guard, asked, packets, notices = await asyncio.gather(
         balance_of(services, person_id),
         services.bills.page(person_id, "", LAST_BILLS),
         services.merchant.seats(person_id),
         _guard(services, person_id, device_secret),
         services.payments.asked(person_id),
         services.redpackets.unread(person_id),
+        services.notices.unread(person_id),
     )
     return View(
         balance=own,
@@ -84,6 +86,7 @@ async def _view(services: Services, person: Person, device_secret: str) -> View:
         guard=guard,
         waiting=tuple((order, path_of(order.order_id)) for order in asked),
         packets=packets,
+        notices=notices,
     )
 
 

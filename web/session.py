@@ -35,6 +35,8 @@ REFRESHING = frozenset(
         "section#transfer",
         "section#request",
         "div#requests",
+        "div#notices",
+        "a#bell",
     }
 )
 

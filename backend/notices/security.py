@@ -43,7 +43,7 @@ class Security:
         async with TX.transaction():
             moved = await TX.query(
                 "update notices.security_mark set xact = $1, seq = $2"
-                " where xact = $3 and seq = $4 returning only",
+                " where xact = $3 and seq = $4 returning seq",
                 *msgspec.structs.astuple(seen[-1].mark),
                 *msgspec.structs.astuple(mark),
             )

@@ -47,7 +47,7 @@ class NoticesService:
     async def unread(self, person_id: str) -> int:
         [row] = await TX.query(
             "select count(*) as unread from (select from notices.notice"
-            " where person_id = $1 and read_at is null limit $2) as some",
+            " where person_id = $1 and read_at is null limit $2) as few",
             person_id,
             MAX_UNREAD,
         )
