@@ -34,11 +34,11 @@ ORDERS = {"permission": Permission.ORDERS}
 
 Searched = Annotated[str, msgspec.Meta(max_length=64, pattern="^[^\0]*$")]
 Since = Annotated[
-    str, QueryParameter(query="created[gte]", description="RFC 3339; otherwise the shop's today")
+    str, QueryParameter(name="created[gte]", description="RFC 3339; otherwise the shop's today")
 ]
-Until = Annotated[str, QueryParameter(query="created[lt]", description="RFC 3339; otherwise now")]
-Least = Annotated[int | None, QueryParameter(query="amount[gte]", description="Whole fen")]
-Most = Annotated[int | None, QueryParameter(query="amount[lte]", description="Whole fen")]
+Until = Annotated[str, QueryParameter(name="created[lt]", description="RFC 3339; otherwise now")]
+Least = Annotated[int | None, QueryParameter(name="amount[gte]", description="Whole fen")]
+Most = Annotated[int | None, QueryParameter(name="amount[lte]", description="Whole fen")]
 
 
 class SaleView(msgspec.Struct, frozen=True, kw_only=True):
