@@ -17,6 +17,7 @@ from backend.risk import (
     Approval,
     BeginRegistration,
     Ceremony,
+    DeviceGrant,
     Enrolled,
     GrantInvalid,
     SignedIn,
@@ -80,6 +81,19 @@ async def leave(services: Services, person_id: str, session_id: str, device_secr
     except NotFound:  # it has ended meanwhile: what was asked for is so
         _log.info("session_gone", person_id=person_id)
     _log.info("signed_out", person_id=person_id)
+
+
+async def leave_everywhere(
+    services: Services, person_id: str, session_id: str, device_secret: str
+) -> None:
+    """All sessions of the person end, this one too."""
+    await services.identity.end_all(person_id)
+    await leave(services, person_id, session_id, device_secret)
+
+
+def grant_code(person_id: str, given: DeviceGrant) -> str:
+    """What the new device brings to `begin_by_grant`."""
+    return f"{person_id}.{given.grant}"
 
 
 async def begin_by_grant(services: Services, code: str) -> Ceremony:

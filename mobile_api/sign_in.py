@@ -1,6 +1,5 @@
 """Signing in with a discoverable passkey, and out."""
 
-import msgspec
 from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
@@ -12,6 +11,7 @@ from backend.services import Services
 from mobile_api.auth import Holder
 from mobile_api.caller import Caller
 from mobile_api.ceremonies import CeremonyBegun, DeviceAnswer, begun
+from mobile_api.sessions import EndedView
 from mobile_api.strict import Nothing
 from mobile_api.tokens import TokensView, tokens_view
 
@@ -22,12 +22,6 @@ class SignIn(DeviceAnswer, frozen=True, kw_only=True, forbid_unknown_fields=True
     """language: of a wallet whose opening is finished by this."""
 
     language: Language = "zh-CN"
-
-
-class SignedOutView(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "session"
-    id: str
-    status: str = "ended"
 
 
 @post("/v1/sign-in/ceremony", status_code=200, opt=OPT)
@@ -69,10 +63,10 @@ async def finish(
 @post("/v1/sign-out", status_code=200, opt={"idempotent": False})
 async def sign_out(
     data: JSONBody[Nothing], caller: NamedDependency[Caller], services: NamedDependency[Services]
-) -> SignedOutView:
+) -> EndedView:
     """End this session. Payment codes of this phone end with it; the phone stays bound."""
     await onboarding.leave(services, caller.person.person_id, caller.session_id, caller.proof)
-    return SignedOutView(id=caller.session_id)
+    return EndedView(id=caller.session_id)
 
 
 handlers = [begin, finish, sign_out]

@@ -6,10 +6,9 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, URLEncodedBody
 
-from backend.errors import DomainError, NotFound
+from backend import onboarding
 from backend.identity import OpenSession, Person
-from backend.ids import is_id
-from backend.risk import BeginRegistration, Enrolled, FinishRegistration
+from backend.risk import Enrolled, FinishRegistration
 from backend.risk.refusals import CeremonyInvalid, GrantInvalid, PasskeyRefused
 from backend.services import Services
 from backend.settings import Settings
@@ -34,7 +33,7 @@ async def grant(
     """On the old device: a link for the new one. The grant stands behind "#": no server or log
     ever sees it."""
     given = await services.risk.grant_device(approval_of(Form(data), person))
-    code = f"{person.person_id}.{given.grant}"
+    code = onboarding.grant_code(person.person_id, given)
     return page(
         request,
         "devices/grant.html",
@@ -54,13 +53,7 @@ async def begin(
     data: URLEncodedBody[dict[str, str]], services: NamedDependency[Services]
 ) -> Response[bytes]:
     """On the new device, which nobody is signed in on."""
-    person_id, grant = _read(Form(data))
-    try:
-        person = await services.identity.person(person_id)
-    except DomainError:
-        raise GrantInvalid() from None  # says nothing about who exists
-    begin = BeginRegistration(person_id, person.display_name, grant=grant)
-    return begun(await services.risk.begin_registration(begin))
+    return begun(await onboarding.begin_by_grant(services, Form(data)["grant"]))
 
 
 @post("/devices/first/ceremony", status_code=200, opt={OPT: True})
@@ -70,9 +63,8 @@ async def begin_first(
     services: NamedDependency[Services],
 ) -> Response[bytes]:
     """The first passkey of a person who has none: it goes to the device that asks."""
-    given = await services.risk.grant_first_passkey(person.person_id, visit.device_secret)
-    begin = BeginRegistration(person.person_id, person.display_name, grant=given.grant)
-    return begun(await services.risk.begin_registration(begin))
+    secret = visit.device_secret
+    return begun(await onboarding.begin_first_passkey(services, person.person_id, secret))
 
 
 @post("/devices", status_code=200, opt={OPT: True})
@@ -109,21 +101,8 @@ async def remove(
     services: NamedDependency[Services],
 ) -> Response[Any]:
     """Its passkey and secret are dead at once, and so are its sessions."""
-    try:
-        await services.risk.remove_device(approval_of(Form(data), person), device_id)
-    except NotFound:  # removed before, perhaps by a call that stopped here: its sessions end too
-        await services.identity.end_device(person.person_id, device_id)
-        raise
-    await services.identity.end_device(person.person_id, device_id)
+    await onboarding.remove_device(services, approval_of(Form(data), person), device_id)
     return redirect(request, "/security")
-
-
-def _read(form: Form) -> tuple[str, str]:
-    """Person and grant from what the link or a person's typing brought. Refuses: GrantInvalid."""
-    person_id, _, grant = form["grant"].strip().rpartition("#")[2].partition(".")
-    if not is_id(person_id, "usr"):
-        raise GrantInvalid()
-    return person_id, grant
 
 
 handlers = [grant, show, begin, begin_first, add, remove]

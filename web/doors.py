@@ -3,20 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-import structlog
 from litestar import Response
 from litestar.datastructures import Cookie
 
-from backend.errors import DomainError
-from backend.identity import NewPerson, OpenedSession, OpenSession
+from backend import onboarding
+from backend.identity import OpenedSession, OpenSession
 from backend.risk import Ceremony
 from backend.services import Services
 from web.http import WebRequest, local_path, redirect
 from web.i18n import texts
 from web.security import cookies
 from web.session import Visit, visit_of
-
-_log = structlog.get_logger(__name__)
 
 MAX_LABEL = 64
 
@@ -52,12 +49,6 @@ def device_label(request: WebRequest) -> str:
     return " · ".join(name for name in found if name)[:MAX_LABEL] or "?"
 
 
-async def open_wallet(services: Services, new: NewPerson) -> None:
-    """Who somebody is, and an account in the books. Idempotent, so that it can be completed."""
-    await services.identity.create_person(new)
-    await services.payments.open_wallet(new.person_id)
-
-
 async def enter(
     request: WebRequest,
     services: Services,
@@ -65,9 +56,8 @@ async def enter(
     device_secret: str,
     where: str = "/",
 ) -> Response[Any]:
-    """Open a session and go on. A wallet whose opening stopped half-way is finished here."""
-    await services.payments.open_wallet(opening.person_id)
-    opened = await services.identity.open_session(opening)
+    """Open a session and go on."""
+    opened = await onboarding.enter(services, opening)
     return await admit(request, services, opened, device_secret, where)
 
 
@@ -79,9 +69,7 @@ async def admit(
     where: str = "/",
 ) -> Response[Any]:
     """Go on with an open session. The old one of this browser ends: no token survives a sign-in."""
-    await _end(services, visit_of(request))
-    session = opened.session
-    _log.info("signed_in", person_id=session.person_id, device_id=session.device_id)
+    await _leave(services, visit_of(request))
     kept: list[Cookie] = [cookies.session(opened.token)]
     kept += [cookies.gone(name) for name in _OVER if name in request.cookies]
     if device_secret:
@@ -94,10 +82,7 @@ async def leave(
 ) -> Response[Any]:
     """End this session; what the browser keeps of the pages goes, the device stays bound."""
     visit = visit_of(request)
-    await _void_codes(services, visit)
-    await _end(services, visit)
-    if visit.person is not None:
-        _log.info("signed_out", person_id=visit.person.person_id)
+    await _leave(services, visit, visit.device_secret)
     response = redirect(request, where, [cookies.gone(cookies.SESSION), *more])
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
@@ -118,23 +103,10 @@ def refused(request: WebRequest, message: str) -> Response[dict[str, str]]:
     return Response({"message": said}, status_code=422)
 
 
-async def _end(services: Services, visit: Visit) -> None:
-    if visit.session is None:
-        return
-    try:
-        await services.identity.end_session(visit.session.person_id, visit.session.session_id)
-    except DomainError as refusal:  # it has ended meanwhile: what was asked for is so
-        _log.info("session_gone", code=refusal.code)
-
-
-async def _void_codes(services: Services, visit: Visit) -> None:
-    """Payment codes that this device has shown or taken along end with the session here."""
-    if visit.person is None or not visit.device_secret:
-        return
-    try:
-        await services.risk.revoke_codes(visit.person.person_id, visit.device_secret)
-    except DomainError as refusal:  # signing out goes on; the codes end by themselves in a day
-        _log.warning("codes_not_revoked", person_id=visit.person.person_id, code=refusal.code)
+async def _leave(services: Services, visit: Visit, device_secret: str = "") -> None:
+    if visit.session is not None:
+        session = visit.session
+        await onboarding.leave(services, session.person_id, session.session_id, device_secret)
 
 
 def _first(names: tuple[tuple[str, str], ...], agent: str) -> str:

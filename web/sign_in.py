@@ -6,13 +6,13 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, URLEncodedBody
 
-from backend import phones
-from backend.errors import DomainError, NotFound
-from backend.identity import NewPerson, OpenSession
-from backend.risk import FinishSignIn, SignedIn
+from backend import onboarding
+from backend.errors import DomainError
+from backend.identity import OpenSession
+from backend.risk import FinishSignIn
 from backend.risk.refusals import CeremonyInvalid, PasskeyRefused
 from backend.services import Services
-from web.doors import begun, device_label, enter, leave, open_wallet
+from web.doors import begun, device_label, enter, leave
 from web.forms import Form
 from web.http import WebRequest, local_path, redirect
 from web.problems import status_of
@@ -56,7 +56,7 @@ async def finish(
         )
     except (CeremonyInvalid, PasskeyRefused) as refusal:
         return _again(request, form, refusal)
-    await _complete(services, signed_in, visit)
+    await onboarding.complete(services, signed_in, visit.language)
     opening = OpenSession(person_id=signed_in.person_id, device_id=signed_in.device_id, label=label)
     return await enter(request, services, opening, signed_in.device_secret, form["next"])
 
@@ -64,23 +64,6 @@ async def finish(
 @post("/sign-out", status_code=200)
 async def sign_out(request: WebRequest, services: NamedDependency[Services]) -> Response[Any]:
     return await leave(request, services, "/welcome")
-
-
-async def _complete(services: Services, signed_in: SignedIn, visit: Visit) -> None:
-    """A wallet whose opening stopped between the two systems is finished here."""
-    try:
-        await services.identity.person(signed_in.person_id)
-    except NotFound:
-        name = phones.masked(signed_in.phone)
-        await open_wallet(
-            services,
-            NewPerson(
-                person_id=signed_in.person_id,
-                phone=signed_in.phone,
-                display_name=name,
-                language=visit.language,
-            ),
-        )
 
 
 def _again(request: WebRequest, form: Form, refusal: DomainError) -> Response[str]:

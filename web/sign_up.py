@@ -6,9 +6,9 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, URLEncodedBody
 
-from backend import ids, phones
+from backend import ids, onboarding, phones
 from backend.errors import DomainError
-from backend.identity import DisplayName, NewPerson, OpenSession
+from backend.identity import DisplayName, OpenSession
 from backend.risk import BeginRegistration, CheckCode, FinishRegistration, SmsCode, StartEnrolment
 from backend.risk.refusals import (
     CeremonyInvalid,
@@ -22,7 +22,7 @@ from backend.risk.refusals import (
 )
 from backend.services import Services
 from web import enrolment
-from web.doors import begun, device_label, enter, open_wallet, refused
+from web.doors import begun, device_label, enter, refused
 from web.enrolment import Enrolment
 from web.forms import Form
 from web.http import WebRequest, local_path, redirect
@@ -147,15 +147,7 @@ async def finish_passkey(
         enrolled = await services.risk.finish_registration(finish)
     except (CeremonyInvalid, PasskeyRefused) as refusal:
         return _passkey_page(request, form, refusal)
-    await open_wallet(
-        services,
-        NewPerson(
-            person_id=enrolled.person_id,
-            phone=enrolled.phone,
-            display_name=name,
-            language=visit.language,
-        ),
-    )
+    await onboarding.open_wallet(services, enrolled, name, visit.language)
     opening = OpenSession(person_id=enrolled.person_id, device_id=enrolled.device_id, label=label)
     where = request.cookies.get(cookies.NEXT, "/")
     return await enter(request, services, opening, enrolled.device_secret, where)
