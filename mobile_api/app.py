@@ -4,6 +4,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
+from litestar.types import Middleware
 
 from backend.clock import Clock, SystemClock
 from backend.services import Services
@@ -15,6 +16,7 @@ from mobile_api import (
     bills,
     cards,
     codes,
+    compression,
     devices,
     enrolment,
     files,
@@ -30,6 +32,7 @@ from mobile_api import (
     pay_code,
     payments,
     problems,
+    rate,
     receipts,
     receive,
     red_packets,
@@ -53,6 +56,8 @@ from mobile_api import (
     version,
 )
 from mobile_api import settings as own_settings
+from mobile_api.etag import EtagMiddleware
+from mobile_api.rate import AddressBrake, Counters, PersonBrake
 from mobile_api.strict import StrictRequest
 
 MAX_BODY_BYTES = 64 * 1024
@@ -101,6 +106,7 @@ RESOURCES = (
 
 def create_app(settings: Settings, clock: Clock | None = None) -> Litestar:
     """`app.state.services` must be set before the first request."""
+    clock = clock or SystemClock()
     return Litestar(
         route_handlers=[handler for resource in RESOURCES for handler in resource.handlers],
         dependencies={
@@ -112,16 +118,33 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Litestar:
             "seat": Provide(seat.provide_seat),
             "once": Provide(idempotent.provide_once),
         },
-        # A repeated write is known by its caller.
-        middleware=[auth.AuthMiddleware(), idempotent.IdempotencyMiddleware()],
+        middleware=_middleware(Counters(clock)),
         request_class=StrictRequest,
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(title="YiPay", version=version.API_VERSION, path="/schema"),
         request_max_body_size=MAX_BODY_BYTES,
-        before_send=[problems.security_headers, auth.auth_headers],
-        state=State({"settings": settings, "clock": clock or SystemClock()}),
+        before_send=[
+            problems.security_headers,
+            auth.auth_headers,
+            rate.rate_headers,
+            version.version_headers,
+        ],
+        state=State({"settings": settings, "clock": clock}),
         logging_config=None,
     )
+
+
+def _middleware(counters: Counters) -> list[Middleware]:
+    """From without to within: kept answers are not packed yet, and are known by their caller."""
+    return [
+        version.EntryMiddleware(),
+        compression.Packing,
+        EtagMiddleware(),
+        AddressBrake(counters),
+        auth.AuthMiddleware(),
+        PersonBrake(counters),
+        idempotent.IdempotencyMiddleware(),
+    ]
 
 
 def _services(state: State) -> Services:
