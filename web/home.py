@@ -70,14 +70,13 @@ async def show_amounts(request: WebRequest, person: NamedDependency[Person]) -> 
 
 async def _view(services: Services, person: Person, device_secret: str) -> View:
     person_id = person.person_id
-    own, bills, seats, guard, asked, packets, notices = await asyncio.gather(
+    own, bills, seats, guard, asked, (packets, notices) = await asyncio.gather(
         balance_of(services, person_id),
         services.bills.page(person_id, "", LAST_BILLS),
         services.merchant.seats(person_id),
         _guard(services, person_id, device_secret),
         services.payments.asked(person_id),
-        services.redpackets.unread(person_id),
-        services.notices.unread(person_id),
+        _unread(services, person_id),
     )
     return View(
         balance=own,
@@ -93,6 +92,13 @@ async def _view(services: Services, person: Person, device_secret: str) -> View:
 async def balance_of(services: Services, person_id: str) -> Balance | None:
     """None while the ledger can't be reached: the rest of the page is still of use."""
     return await unless_away(balance.balance_of(services, person_id))
+
+
+async def _unread(services: Services, person_id: str) -> tuple[int, int]:
+    """Red packets and notices."""
+    return await asyncio.gather(
+        services.redpackets.unread(person_id), services.notices.unread(person_id)
+    )
 
 
 async def _guard(services: Services, person_id: str, device_secret: str) -> Guard | None:

@@ -12,19 +12,17 @@ from backend.errors import BadRequest
 from backend.identity import Person
 from backend.notices import AREAS, Notice
 from backend.services import Services
+from backend.wallet.telling import Said, said
 from web.bill_list import local_day
 from web.http import WebRequest, redirect
+from web.i18n import texts
 from web.render import fragment, page
+from web.session import Visit
 
 PAGE_SIZE = 20
 ON, OFF = "on", "off"
 
-_BILLS = (
-    "payment_received",
-    "payment_refunded",
-    "refund_declined",
-    "topup",
-)
+_BILLS = ("payment_received", "payment_refunded", "refund_declined", "topup")
 # Where a kind leads; {} is the thing's id.
 _PATHS = dict.fromkeys(_BILLS, "/bills/{}") | {
     "transfer": "/transfers/{}",
@@ -44,22 +42,27 @@ _ELSEWHERE = "/security"
 
 class Day(msgspec.Struct, frozen=True):
     day: date
-    notices: tuple[Notice, ...]
+    notices: tuple[tuple[Notice, Said], ...]
 
 
 @get("/notices")
 async def show(
     request: WebRequest,
+    visit: NamedDependency[Visit],
     person: NamedDependency[Person],
     services: NamedDependency[Services],
     cursor: FromQuery[str] = "",
 ) -> Response[str]:
     found = await services.notices.page(person.person_id, cursor, PAGE_SIZE)
+    words = texts(visit.language)
     days = groupby(found.notices, lambda notice: local_day(notice.at))
     return page(
         request,
         "notices/page.html",
-        days=tuple(Day(day, tuple(notices)) for day, notices in days),
+        days=tuple(
+            Day(day, tuple((notice, said(words, notice)) for notice in notices))
+            for day, notices in days
+        ),
         newest=found.notices[0].notice_id if found.notices else "",
         unread=await services.notices.unread(person.person_id),
         cursor=cursor,
