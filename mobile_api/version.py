@@ -1,8 +1,8 @@
 """Which version of the API this is, what it promises, and how something ends.
 
 A version is a date. What only adds (a member, a value, an operation, a parameter that may be left
-out) comes without a new one: clients ignore what they don't know. What breaks a client gets a new
-date, and the old one goes on for at least SUNSET_MONTHS after its Deprecation header first appeared.
+out) comes without a new one: clients ignore what they don't know. What breaks one gets a new date,
+and the old one goes on for at least SUNSET_MONTHS after its Deprecation header first appeared.
 """
 
 from collections.abc import Mapping
