@@ -55,6 +55,7 @@ from web import (
     transfer_paying,
     transfers,
     welcome,
+    well_known,
 )
 
 RESOURCES = (
@@ -106,6 +107,7 @@ RESOURCES = (
     notices,
     events,
     pwa,
+    well_known,
     nowhere,
 )
 

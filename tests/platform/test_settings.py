@@ -15,6 +15,32 @@ def test_what_is_set_is_taken() -> None:
     assert (settings.port, settings.demo, settings.log_level) == (9000, True, "debug")
 
 
+def test_apps_give_their_origins() -> None:
+    digest = bytes(range(32))
+    settings = load(
+        {
+            "YIPAY_ANDROID_APPS": f"cn.yipay.wallet:{digest.hex(':').upper()},"
+            f"cn.yipay.beta:{digest.hex()},cn.yipay.beta:{'ff' * 32}",
+            "YIPAY_APPLE_APPS": "ABCDE12345.cn.yipay.wallet,ABCDE12345.cn.yipay.beta",
+            "YIPAY_PUBLIC_ORIGIN": "https://www.yipay.example",
+            "YIPAY_RP_ID": "yipay.example",
+        }
+    )
+    assert [(app.package, app.digest) for app in settings.android] == [
+        ("cn.yipay.wallet", digest),
+        ("cn.yipay.beta", digest),
+        ("cn.yipay.beta", b"\xff" * 32),
+    ]
+    assert settings.origins == (
+        "https://www.yipay.example",
+        "android:apk-key-hash:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+        "android:apk-key-hash:__________________________________________8",
+        "https://yipay.example",
+    )
+    assert load(to_environment(settings)) == settings
+    assert Settings().origins == ("http://localhost:8000",)
+
+
 def test_children_get_the_same_settings() -> None:
     settings = Settings(
         tx_url="postgresql://yipay_app:p%40ss@/yipay_tx?host=%2Ftmp", demo=True, port=81
@@ -45,6 +71,18 @@ def test_unknown_variable_is_named(name: str) -> None:
         ("LEDGER_RPC", "unix:relative.sock", "unix:"),
         ("PUBLIC_ORIGIN", "https://pay.example/", "no path"),
         ("LOG_LEVEL", "loud", "debug, info"),
+        ("ANDROID_APPS", "cn.yipay", "package:SHA-256"),
+        ("ANDROID_APPS", f"yipay:{'a' * 64}", "package:SHA-256"),
+        ("ANDROID_APPS", f"cn.yipay:{'a' * 63}", "package:SHA-256"),
+        ("ANDROID_APPS", f"cn.yipay:{'g' * 64}", "package:SHA-256"),
+        ("ANDROID_APPS", f"cn.yipay:{'a' * 64}, cn.other:{'b' * 64}", "package:SHA-256"),
+        ("ANDROID_APPS", f"cn.yipay:{'a' * 64},", "package:SHA-256"),
+        ("ANDROID_APPS", f"cn.yipay:{'a' * 64}\n", "package:SHA-256"),
+        ("ANDROID_APPS", f"cn.yipay:{':'.join(['AB'] * 31)}", "package:SHA-256"),
+        ("APPLE_APPS", "cn.yipay.wallet", "TEAMID"),
+        ("APPLE_APPS", "abcde12345.cn.yipay", "TEAMID"),
+        ("APPLE_APPS", "ABCDE12345.", "TEAMID"),
+        ("APPLE_APPS", "ABCDE12345.cn.yipay;x", "TEAMID"),
         ("LOG_FORMAT", "xml", "json or console"),
     ],
 )
