@@ -50,7 +50,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     iat: Second
     exp: Second
     auth_time: Second  # of the passkey
-    amr: tuple[str, ...]
+    amr: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     cnf: Confirmation
     dev: ids.Id  # the device
 

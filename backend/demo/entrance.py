@@ -2,7 +2,7 @@
 
 import msgspec
 
-from backend import rpc
+from backend import onboarding, rpc
 from backend.demo.big_shop import owner_of
 from backend.demo.people import ROLES, DemoPerson
 from backend.errors import NotFound
@@ -35,8 +35,9 @@ async def demo_sign_in(services: Services, settings: Settings, role: str, label:
         enrolled = await risk.demo_enrol(person.person_id, person.display_name, person.phone, label)
     finally:
         await client.close()
-    opened = await services.identity.open_session(
-        OpenSession(person_id=person.person_id, device_id=enrolled.device_id, label=label)
+    opened = await onboarding.enter(
+        services,
+        OpenSession(person_id=person.person_id, device_id=enrolled.device_id, label=label),
     )
     return Entered(opened=opened, device_secret=enrolled.device_secret)
 
