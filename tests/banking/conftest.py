@@ -101,8 +101,8 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
 class World:
     """A banking service and all that is around it."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, risk: Risk) -> None:
-        self.settings, self.clock = settings, TravelClock()
+    def __init__(self, settings: Settings, clock: TravelClock, ledger: Ledger, risk: Risk) -> None:
+        self.settings, self.clock = settings, clock
         self.books, self.ledger, self.risk = ledger, Faulty(ledger), Faulty(risk)
         self.bank = Faulty(HttpBank(settings.bank_url, timeout_s=BANK_TIMEOUT_S))
         self.bills = BillsService()
@@ -266,8 +266,9 @@ async def bank_stopped(places: Settings) -> AsyncIterator[Callable[[], Awaitable
 async def world(
     databases: Settings, places: Settings, bank_stopped: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[World]:
-    async with running(places) as ledger:
-        made = World(places, ledger, build(places, sms=PHONES))
+    clock = TravelClock()  # one for all, so that a verdict lives as long as it should
+    async with running(places, clock) as ledger:
+        made = World(places, clock, ledger, build(places, clock, PHONES))
         app = web.Application()
         app.router.add_post(sandbox_bank.CALLBACK_PATH, made.take_callback)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
