@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,21 @@ from e2e.wallet import Wallet
 from tests.conftest import enterable
 
 
-@pytest.fixture(scope="session")
-def wallet() -> Iterator[Wallet]:
+@contextmanager
+def product() -> Iterator[Wallet]:
+    """One network address opens at most 50 wallets an hour: files with many people ask for a
+    product of their own."""
     # Not pytest's own folder: every run of pytest closes that one to the clusters' users.
     with (
         tempfile.TemporaryDirectory(prefix="yipay-e2e-", ignore_cleanup_errors=True) as folder,
         Wallet(enterable(Path(folder))) as running,
     ):
+        yield running
+
+
+@pytest.fixture(scope="session")
+def wallet() -> Iterator[Wallet]:
+    with product() as running:
         yield running
 
 

@@ -4,16 +4,23 @@ A packet's end after 24 hours has its story in tests/web/pages/test_packets.py: 
 be moved.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import expect
 
 from e2e import steps
+from e2e.conftest import product
 from e2e.people import DESKTOP, Visitor
 from e2e.wallet import Wallet
 
 Make = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="module")
+def wallet() -> Iterator[Wallet]:
+    with product() as running:
+        yield running
 
 
 def _people(make: Make, wallet: Wallet, *names: str) -> list[Visitor]:

@@ -1,0 +1,84 @@
+"""A crowd of virtual phones on the running product: enrolled, funded, with nothing stood in for."""
+
+import asyncio
+import re
+from typing import Any, cast
+
+import httpx
+
+from backend.sandbox.cards import number
+from e2e.wallet import Wallet
+from tests.bench.wire import Wire
+from tests.phone import Phone
+
+TOPUP_FEN = 10_000_00
+FIRST_NUMBER = 13700000001  # those that end in 0000 are never reached
+DOORS_AT_ONCE = 8
+MICRO_CODE = re.compile(r"<strong>[^<]*?(?<!\d)(\d{4})(?!\d)[^<]*</strong>")
+
+
+class Crowd:
+    """`phones` have money each; `shop` is a till's phone."""
+
+    def __init__(self, wallet: Wallet, people: int) -> None:
+        self._wallet = wallet
+        self._aside = httpx.AsyncClient()
+        self._wires = [Wire(wallet.url, n) for n in range(people + 1)]
+        made = [self._phone(wire) for wire in self._wires]
+        self.phones, self.shop = made[:-1], made[-1]
+
+    async def enter(self) -> None:
+        """Everybody opens a wallet and puts money in; the last one opens a shop."""
+        gate = asyncio.Semaphore(DOORS_AT_ONCE)
+
+        async def enrol(index: int, phone: Phone) -> None:
+            async with gate:
+                await phone.enrol(f"+86{FIRST_NUMBER + index}", f"客{index}")
+
+        everybody = [*self.phones, self.shop]
+        await asyncio.gather(*(enrol(n, phone) for n, phone in enumerate(everybody)))
+        for phone in self.phones:
+            await self._fund(phone)
+        new = {"name": "压测铺", "category": "food"}
+        await self.shop.done(self.shop.post("/v1/shops", new))
+
+    async def close(self) -> None:
+        await self._aside.aclose()
+        for wire in self._wires:
+            await wire.close()
+
+    def _phone(self, wire: Wire) -> Phone:
+        client = cast(httpx.AsyncClient, wire)
+        return Phone(client, inbox=self._inbox, origin=self._wallet.url)
+
+    async def _inbox(self, to: str) -> str:
+        for _ in range(100):
+            answer = await self._aside.get(
+                f"{self._wallet.sms_url}/messages.json", params={"to": to}
+            )
+            for message in answer.json():
+                if found := re.search(r"\d{6}", message["text"]):
+                    return found[0]
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"no code came to {to}")
+
+    async def _fund(self, phone: Phone) -> None:
+        """One after the other: the bank's statement shows the newest code first."""
+        card = await phone.done(
+            phone.post("/v1/cards", {"number": number("622200", "0001"), "holder": "Holder"})
+        )
+        found = MICRO_CODE.search(
+            (await self._aside.get(f"{self._wallet.bank_url}/statement")).text
+        )
+        assert found is not None
+        await phone.done(phone.post(f"/v1/cards/{card['id']}/confirm", {"code": found[1]}))
+        wanted = {"card_id": card["id"], "amount": money(TOPUP_FEN)}
+        topup = await phone.done(phone.post("/v1/topups", wanted))
+        while topup["status"] != "posted":
+            assert topup["status"] != "refused", topup
+            await asyncio.sleep(0.1)
+            topup = await phone.done(phone.get(f"/v1/topups/{topup['id']}"))
+
+
+def money(amount_fen: int) -> dict[str, Any]:
+    return {"amount": amount_fen, "currency": "CNY"}
