@@ -9,6 +9,7 @@ from litestar.types import Middleware
 from backend.clock import Clock, SystemClock
 from backend.services import Services
 from backend.settings import Settings
+from backend.wallet.streams import Streams
 from mobile_api import (
     approvals,
     auth,
@@ -19,6 +20,7 @@ from mobile_api import (
     compression,
     devices,
     enrolment,
+    events,
     files,
     freeze,
     friends,
@@ -70,6 +72,7 @@ RESOURCES = (
     codes,
     devices,
     enrolment,
+    events,
     files,
     freeze,
     friends,
@@ -131,7 +134,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Litestar:
             rate.rate_headers,
             version.version_headers,
         ],
-        state=State({"settings": settings, "clock": clock}),
+        state=State({"settings": settings, "clock": clock, "streams": Streams()}),
         logging_config=None,
     )
 

@@ -13,10 +13,10 @@ from backend import logs, ops, services
 from backend.clock import Clock, SystemClock
 from backend.services import Services
 from backend.settings import Settings, load
+from backend.wallet.streams import Streams
 from mobile_api.app import create_app as create_mobile_app
 from web import assets, problems, resources, session
 from web.arrival import ArrivalMiddleware
-from web.events import Streams
 from web.head import HeadLikeGet
 from web.http import WebRequest
 from web.render import Pages

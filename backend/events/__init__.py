@@ -1,6 +1,6 @@
 """The outbox: what pages learn live. Written in the transaction of the change, read by topic."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Protocol
 
@@ -15,6 +15,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     kind: str  # "order_paid", "payment_posted", "topup_settled", …
     ref: str  # id of the thing that changed; pages fetch the rest themselves
     created_at: datetime
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign of life, first when the stream begins. event_id: where to resume from, as if it were
+    an event's; None while the database is away. lost: of what came after the id that was asked for
+    some is not kept any more, so the reader loads afresh and goes on from here."""
+
+    event_id: int | None
+    lost: bool = False
 
 
 class News(msgspec.Struct, frozen=True):
@@ -40,7 +49,10 @@ class Events(Protocol):
         """Forget what is older than a day: pages that slept longer load afresh."""
         ...
 
-    def subscribe(self, topics: tuple[str, ...], after: int | None) -> AsyncIterator[Event | None]:
-        """Events after `after` (None: from now on), as they come; None every 15 s as a sign of
-        life. Holds no database connection while waiting; survives a restart of PostgreSQL."""
+    def subscribe(
+        self, topics: tuple[str, ...], after: int | None
+    ) -> AsyncGenerator[Event | Beat, None]:
+        """Events after `after` (None: from now on), as they come; a Beat at the beginning and after
+        each 15 s of quiet. Holds no database connection while waiting; survives a restart of
+        PostgreSQL."""
         ...

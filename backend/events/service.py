@@ -10,15 +10,17 @@ milliseconds here. No lock is taken, so writers of one topic do not wait for eac
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import msgspec
 import structlog
 
 from backend.db import TX
-from backend.events import Event, News
+from backend.events import Beat, Event, News
 from backend.events.listener import CHANNEL, Bell, Listener
 
 ALIVE_S = 15.0
@@ -32,11 +34,31 @@ FORGET_BATCH, MAX_BATCHES = 2_000, 20
 
 # Ids rise with time: the oldest are looked at, and nothing else is read to find them.
 _FORGET = """
-delete from events.event where event_id in (
-    select event_id from (
-        select event_id, created_at from events.event order by event_id limit $2
-    ) oldest where created_at < now() - $1::interval
-) returning event_id
+with gone as (
+    delete from events.event where event_id in (
+        select event_id from (
+            select event_id, created_at from events.event order by event_id limit $2
+        ) oldest where created_at < now() - $1::interval
+    ) returning event_id
+), told as (
+    update events.horizon set forgotten_to = newest.event_id
+    from (select max(event_id) as event_id from gone) newest
+    where newest.event_id > forgotten_to
+)
+select event_id from gone
+"""
+# One statement, so one snapshot: what it finds up to the line is all there will ever be. An id from
+# above the line is of a database that was since replaced by a backup.
+_READ = """
+with place as (
+    select forgotten_to, line, least(coalesce($2, line), line) as start
+    from events.horizon, (select events.settled_below() - 1 as line) now
+)
+select p.*, e.event_id, e.topic, e.kind, e.ref, e.created_at
+from place p left join lateral (
+    select * from events.event
+    where topic = any($1) and event_id > p.start order by event_id limit $3
+) e on true order by e.event_id
 """
 
 _log = structlog.get_logger(__name__)
@@ -44,15 +66,37 @@ _log = structlog.get_logger(__name__)
 Also = Callable[[tuple[News, ...]], Awaitable[None]]
 
 
-class _Read(msgspec.Struct):
-    """unsettled: there is more, above the line."""
+class _Read(msgspec.Struct, frozen=True, kw_only=True):
+    """start: where it began. line: nothing can appear at or below it any more. unsettled: there is
+    more, above it. lost: some of what came after the place that was asked for is forgotten."""
 
-    events: list[Event]
-    unsettled: bool
+    start: int
+    line: int
+    events: tuple[Event, ...] = ()
+    unsettled: bool = False
+    lost: bool = False
 
 
-class _Row(Event, frozen=True, kw_only=True):
-    settled: bool
+class _Pace:
+    """When a quiet stream looks again, and shows that it lives."""
+
+    def __init__(self) -> None:
+        self.news()
+
+    def news(self) -> None:
+        self._quiet_since, self._pause_s = time.monotonic(), FIRST_PAUSE_S
+
+    def beat_due(self) -> bool:
+        due = time.monotonic() - self._quiet_since >= ALIVE_S
+        if due:
+            self._quiet_since = time.monotonic()
+        return due
+
+    def wait_s(self, connected: bool, unsettled: bool) -> float:
+        wait_s = CALM_POLL_S if connected else POLL_S
+        if unsettled:
+            wait_s, self._pause_s = self._pause_s, min(self._pause_s * 2, POLL_S)
+        return min(wait_s, self._quiet_since + ALIVE_S - time.monotonic())
 
 
 class EventsService:
@@ -90,13 +134,14 @@ class EventsService:
 
     async def subscribe(
         self, topics: tuple[str, ...], after: int | None
-    ) -> AsyncIterator[Event | None]:
+    ) -> AsyncGenerator[Event | Beat, None]:
         assert 0 < len(topics) <= MAX_TOPICS
         bell = Bell(topics)
         self._listener.add(bell)
         try:
-            async for event in self._follow(bell, list(topics), after):
-                yield event
+            async with aclosing(self._follow(bell, list(topics), after)) as news:
+                async for each in news:
+                    yield each
         finally:
             self._listener.remove(bell)
 
@@ -105,65 +150,45 @@ class EventsService:
 
     async def _follow(
         self, bell: Bell, topics: list[str], after: int | None
-    ) -> AsyncIterator[Event | None]:
-        last: int | None = None
-        quiet_since, pause_s = time.monotonic(), FIRST_PAUSE_S
+    ) -> AsyncGenerator[Event | Beat, None]:
+        last, begun, pace = after, False, _Pace()
         while True:
             bell.event.clear()
-            last = await self._start(after) if last is None else last
-            read = None if last is None else await _read(topics, last)
+            read = await _read(topics, last)
+            if read is not None and (read.lost or not begun):
+                last, begun = read.start, True
+                yield Beat(event_id=last, lost=read.lost)
             if read is not None and read.events:
                 for event in read.events:
                     last = event.event_id
                     yield event
-                quiet_since, pause_s = time.monotonic(), FIRST_PAUSE_S
+                pace.news()
                 continue
-            if time.monotonic() - quiet_since >= ALIVE_S:
-                yield None
-                quiet_since = time.monotonic()
-            poll_s = CALM_POLL_S if self._listener.connected else POLL_S
-            if read is not None and read.unsettled:
-                poll_s, pause_s = pause_s, min(pause_s * 2, POLL_S)
-            await _rung(bell, min(poll_s, quiet_since + ALIVE_S - time.monotonic()))
-
-    async def _start(self, after: int | None) -> int | None:
-        """Where reading starts; None while the database is away."""
-        try:
-            [row] = await TX.query("select events.settled_below() - 1 as line")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return None
-        line: int = row["line"]
-        # An id from above the line is of a database that was since replaced by a backup.
-        return line if after is None else min(after, line)
+            unsettled = read is not None and read.unsettled
+            if read is not None and not unsettled:
+                last = read.line
+            if pace.beat_due():
+                yield Beat(event_id=last)
+            await _rung(bell, pace.wait_s(self._listener.connected, unsettled))
 
 
-async def _read(topics: list[str], last: int) -> _Read | None:
+async def _read(topics: list[str], last: int | None) -> _Read | None:
+    """None while the database is away."""
     try:
-        rows = await TX.query_as(
-            _Row,
-            "select event_id, topic, kind, ref, created_at,"
-            " event_id < events.settled_below() as settled"
-            " from events.event where topic = any($1) and event_id > $2"
-            " order by event_id limit $3",
-            topics,
-            last,
-            MAX_BATCH,
-        )
+        rows = await TX.query(_READ, topics, last, MAX_BATCH)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         _log.warning("events_unreadable", error=type(error).__name__)
         return None
-    settled: list[Event] = [_event(row) for row in rows if row.settled]
-    return _Read(settled, unsettled=len(settled) < len(rows))
+    line, start = rows[0]["line"], rows[0]["start"]
+    if rows[0]["forgotten_to"] > start:
+        return _Read(start=line, line=line, lost=True)
+    found = tuple(_event(row) for row in rows if row["event_id"] is not None)
+    settled = tuple(event for event in found if event.event_id <= line)
+    return _Read(start=start, line=line, events=settled, unsettled=len(settled) < len(found))
 
 
-def _event(row: _Row) -> Event:
-    return Event(
-        event_id=row.event_id,
-        topic=row.topic,
-        kind=row.kind,
-        ref=row.ref,
-        created_at=row.created_at,
-    )
+def _event(row: Any) -> Event:
+    return Event(**{name: row[name] for name in Event.__struct_fields__})
 
 
 async def _rung(bell: Bell, at_most_s: float) -> None:

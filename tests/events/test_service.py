@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from backend.db import TX
-from backend.events import Event, service
+from backend.events import Beat, Event, service
 from backend.events.service import EventsService
 from backend.settings import Settings
 
@@ -35,15 +35,15 @@ class Reader:
         self, events: EventsService, topics: tuple[str, ...], after: int | None = None
     ) -> None:
         self.got: list[Event] = []
-        self.alive = 0
+        self.beats: list[Beat] = []
         self._task = asyncio.create_task(self._read(events, topics, after))
 
     async def _read(
         self, events: EventsService, topics: tuple[str, ...], after: int | None
     ) -> None:
         async for event in events.subscribe(topics, after):
-            if event is None:
-                self.alive += 1
+            if isinstance(event, Beat):
+                self.beats.append(event)
             else:
                 self.got.append(event)
 
@@ -153,7 +153,7 @@ async def test_a_storm_reaches_a_reader_that_keeps_reconnecting(events: EventsSe
         while len(seen) < 160:
             async with asyncio.timeout(20):
                 async for event in events.subscribe(topics, last):
-                    if event is not None:
+                    if not isinstance(event, Beat):
                         seen.append(event.ref)
                         last = event.event_id
                         break
@@ -188,7 +188,7 @@ async def test_a_quiet_stream_shows_that_it_lives(
     monkeypatch.setattr(service, "ALIVE_S", 0.2)
     reader = Reader(events, (SHOP,))
     async with asyncio.timeout(10):
-        while reader.alive < 2:  # noqa: ASYNC110
+        while len(reader.beats) < 3:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert reader.got == []
     await reader.stop()
@@ -222,3 +222,68 @@ async def test_what_is_older_than_a_day_is_forgotten(events: EventsService) -> N
     assert await events.sweep() == 2500
     assert await events.sweep() == 0
     assert [row["ref"] for row in await TX.query("select ref from events.event")] == ["new"]
+
+
+async def test_a_quiet_stream_resumes_from_where_it_began(events: EventsService) -> None:
+    """It was cut before any event: what came meanwhile is not lost."""
+    first = Reader(events, (SHOP,))
+    async with asyncio.timeout(10):
+        while not first.beats:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await first.stop()
+    await record(events, SHOP, "between")
+    second = await Reader(events, (SHOP,), after=first.beats[0].event_id).reads(1)
+    assert second.refs == ["between"]
+    assert not second.beats[0].lost
+    await second.stop()
+
+
+async def test_a_quiet_stream_keeps_up_with_what_others_do(
+    events: EventsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it is not told, a day later, that it has lost what was never its own."""
+    monkeypatch.setattr(service, "ALIVE_S", 0.1)
+    reader = Reader(events, (SHOP,))
+    await record(events, PERSON, "another's")
+    [row] = await TX.query("select event_id from events.event")
+    async with asyncio.timeout(10):
+        while not reader.beats or (reader.beats[-1].event_id or 0) < row["event_id"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert reader.got == []
+    await reader.stop()
+
+
+async def test_who_comes_back_too_late_is_told(events: EventsService) -> None:
+    reader = Reader(events, (SHOP,))
+    async with asyncio.timeout(10):
+        while not reader.beats:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await reader.stop()
+    await TX.query(
+        "insert into events.event (topic, kind, ref, created_at)"
+        " values ($1, 'k', 'old', now() - interval '25 hours')",
+        PERSON,
+    )
+    await record(events, SHOP, "kept")
+    assert await events.sweep() == 1
+    late = Reader(events, (SHOP,), after=reader.beats[0].event_id)
+    async with asyncio.timeout(10):
+        while not late.beats:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert late.beats[0].lost
+    await record(events, SHOP, "news")
+    await late.reads(1)
+    assert late.refs == ["news"], "it loads afresh, so that what is older is not told again"
+    in_time = Reader(events, (SHOP,), after=late.beats[0].event_id)
+    await in_time.reads(1)
+    assert (in_time.refs, in_time.beats[0].lost) == (["news"], False)
+    await late.stop()
+    await in_time.stop()
+
+
+async def test_what_was_forgotten_stays_forgotten(databases: Settings) -> None:
+    await TX.query("update events.horizon set forgotten_to = 5")
+    with pytest.raises(asyncpg.PostgresError, match="stays forgotten"):
+        await TX.query("update events.horizon set forgotten_to = 4")
+    with pytest.raises(asyncpg.PostgresError, match="permission denied"):
+        await TX.query("insert into events.horizon (one, forgotten_to) values (false, 0)")

@@ -8,6 +8,7 @@ import pytest
 
 from backend import ids
 from backend.errors import DomainError, IdReused
+from backend.events import Beat
 from backend.merchant import Charge
 from backend.payments import Confirm, OrderBusy, OrderPaid, Payment, Started
 from backend.risk import PasskeyRequired
@@ -83,7 +84,8 @@ async def test_the_pages_of_order_shop_and_payer_learn_of_it(world: World) -> No
     heard = []
     async with asyncio.timeout(10):
         async for event in world.services.events.subscribe(topics, 0):
-            assert event is not None
+            if isinstance(event, Beat):
+                continue
             heard.append((event.topic, event.kind, event.ref))
             if len(heard) == 3:
                 break

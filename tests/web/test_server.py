@@ -8,10 +8,10 @@ import msgspec
 
 from backend.identity import OpenSession
 from backend.server import serve
+from backend.wallet.streams import MAX_OF_SESSION
 from tests.ports import free_port
 from tests.world import Wallet, World
 from web.app import create_app
-from web.events import MAX_OF_SESSION
 from web.security import cookies
 
 PAGES = 600

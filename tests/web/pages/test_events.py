@@ -12,10 +12,11 @@ from litestar.response import ServerSentEventMessage
 
 from backend.events import service as events_service
 from backend.identity import IDLE_LIFE
+from backend.wallet import streams as streams_module
+from backend.wallet.streams import MAX_OF_SESSION, Streams
 from tests.web.pages.conftest import Enter, Guest, Till, code_path
 from tests.web.pages.test_till import pay
-from web import events as events_module
-from web.events import MAX_OF_SESSION, Streams, _lives_on, _messages
+from web.events import _lives_on, _messages
 from web.security import cookies
 
 
@@ -93,7 +94,7 @@ async def test_streams_are_bounded(
         assert (refused.headers["retry-after"], refused.headers["hx-reswap"]) == ("30", "none")
         assert not streams.full(await session_id_of(other))
         assert [m async for m in streams.counted(session_id, endless())] == []  # a late one
-        monkeypatch.setattr(events_module, "MAX_STREAMS", MAX_OF_SESSION)
+        monkeypatch.setattr(streams_module, "MAX_STREAMS", MAX_OF_SESSION)
         address = f"/events?topics=person:{other.wallet.person_id}"
         assert (await other.part(address)).status_code == 429
     assert streams.count == 0

@@ -8,12 +8,12 @@ import pytest
 from backend import ids
 from backend.merchant import Charge, Seat
 from backend.shop_roles import Role
+from backend.wallet.topics import may_listen
 from tests.passkey import Passkey
 from tests.web.browser import Browser, forms
 from tests.web.conftest import Visitor
 from tests.web.pages.conftest import Enter, Guest, Till
 from tests.world import World
-from web.events import _owns
 from web.security import cookies
 
 LINK = re.compile(r"/j/([A-Za-z0-9_-]{43})")
@@ -296,19 +296,19 @@ async def test_a_live_page_of_a_removed_member_ends(
     other = await till.order()
     shop, order = f"shop:{till.shop.shop_id}", f"order:{mine.order_id}"
     await world_shop(till.world, li)  # sits elsewhere now; both shops' pages may stay open
-    assert await _owns(services, person_id, (shop, order))
-    assert not await _owns(services, person_id, (f"order:{other.order_id}",))
+    assert await may_listen(services, person_id, (shop, order))
+    assert not await may_listen(services, person_id, (f"order:{other.order_id}",))
     owner = till.owner.wallet
     seat = await seat_of(till)
     await services.merchant.change_member(seat, person_id, None, "", owner.device_secret)
-    assert not await _owns(services, person_id, (shop,))
-    assert not await _owns(services, person_id, (order,))
+    assert not await may_listen(services, person_id, (shop,))
+    assert not await may_listen(services, person_id, (order,))
 
     async def away(_person_id: str) -> None:
         raise OSError("the database is away")
 
     monkeypatch.setattr(services.merchant, "seats", away)
-    assert await _owns(services, person_id, (shop,))
+    assert await may_listen(services, person_id, (shop,))
 
 
 async def world_shop(world: World, guest: Guest) -> None:
