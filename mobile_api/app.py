@@ -57,6 +57,7 @@ from mobile_api import (
     topups,
     transfers,
     version,
+    withdrawals,
 )
 from mobile_api import settings as own_settings
 from mobile_api.etag import EtagMiddleware
@@ -106,6 +107,7 @@ RESOURCES = (
     topups,
     transfers,
     version,
+    withdrawals,
 )
 
 

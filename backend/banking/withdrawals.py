@@ -4,6 +4,7 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
+from backend import cursor as places
 from backend.banking import (
     CONFIRM_LIFE,
     MAX_UNCONFIRMED,
@@ -117,10 +118,14 @@ class Withdrawals:
     async def withdrawals(self, person_id: str, cursor: str, limit: int) -> WithdrawalPage:
         if type(limit) is not int or not 1 <= limit <= MAX_PAGE:
             raise BadRequest()
-        found = await rows.newest(person_id, await self._place(person_id, cursor), limit + 1)
-        more = found[limit - 1].withdrawal_id if len(found) > limit else ""
-        shown = tuple(rows.shown(row) for row in found[:limit])
-        return WithdrawalPage(withdrawals=shown, next_cursor=more)
+        of = f"withdrawals\n{person_id}"
+        start = places.decode(of, cursor) if cursor else _NEWEST
+        found = await rows.newest(person_id, start, limit + 1)
+        last = found[limit - 1] if len(found) > limit else None
+        return WithdrawalPage(
+            withdrawals=tuple(rows.shown(row) for row in found[:limit]),
+            next_cursor=places.encode(of, last.created_at, last.withdrawal_id) if last else "",
+        )
 
     async def _new(self, start: StartWithdrawal) -> WithdrawalRow:
         if not (type(start.amount_fen) is int and 0 < start.amount_fen <= MAX_AMOUNT_FEN):
@@ -153,15 +158,6 @@ class Withdrawals:
         if row is None or row.person_id != person_id:
             raise NotFound()
         return row
-
-    async def _place(self, person_id: str, cursor: str) -> tuple[datetime, str]:
-        """Where a page goes on. Refuses: BadRequest (a foreign cursor)."""
-        if not cursor:
-            return _NEWEST
-        row = await rows.find(cursor) if is_id(cursor, PREFIX) else None
-        if row is None or row.person_id != person_id:
-            raise BadRequest()
-        return row.created_at, row.withdrawal_id
 
 
 async def _terms(speed: str, amount_fen: int, limit: Limit, now: datetime) -> SpeedTerms:

@@ -9,7 +9,7 @@ from backend.merchant import RefundRequest
 from backend.payments import Payment, Refund
 from backend.services import Services
 from backend.transfers import Transfer
-from backend.wallet.timeline import Step, of_bill, of_transfer
+from backend.wallet.timeline import Step, of_bill, of_transfer, of_withdrawal
 
 REFUNDABLE = frozenset({"payment", "income"})
 
@@ -41,19 +41,22 @@ async def course_of(services: Services, person: Person, bill: Bill) -> Course:
     if bill.kind in ("transfer", "packet_out"):
         payment = await _payment(services, person, bill)
         transfer = await _transfer(services, person, payment)
+    steps = of_transfer(bill, transfer) if transfer else of_bill(bill, refunds, asked)
+    if bill.kind == "withdrawal":
+        steps = of_withdrawal(await services.banking.withdrawal(person.person_id, bill.bill_id))
     waits = asked is not None and asked.status == "open"
     askable = bill.kind == "payment" and bill.status == "succeeded" and not waits
     [label] = await services.bills.labels(person.person_id, (bill.bill_id,)) or (
         Label(bill_id=bill.bill_id),
     )
     return Course(
-        steps=of_transfer(bill, transfer) if transfer else of_bill(bill, refunds, asked),
+        steps=steps,
         refunds=tuple(refund for refund in refunds if refund.status == "posted"),
         asked=asked,
         askable=askable and bill.refunded_fen < bill.amount_fen,
         label=label,
         again=_other(person, payment, transfer),
-        packet_id=_packet(bill, payment),
+        packet_id=await _packet(services, bill, payment),
         transfer_id=transfer.transfer_id if transfer else "",
     )
 
@@ -91,7 +94,9 @@ def _other(person: Person, payment: Payment | None, transfer: Transfer | None) -
     return sent.payee_id if sent.payee_id.startswith("usr_") else ""
 
 
-def _packet(bill: Bill, payment: Payment | None) -> str:
+async def _packet(services: Services, bill: Bill, payment: Payment | None) -> str:
     if bill.kind == "packet_out" and payment:
         return payment.payee_id
+    if bill.kind == "packet_return":  # it goes back to who paid the packet's order
+        return (await services.payments.order(bill.order_id)).payee_id
     return bill.bill_id if bill.kind == "packet_in" else ""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from backend.banking import Withdrawal
 from backend.bills import Bill
 from backend.merchant import RefundRequest
 from backend.payments import Refund
@@ -47,6 +48,22 @@ def of_transfer(bill: Bill, transfer: Transfer) -> tuple[Step, ...]:
         return (begun, put_aside, Step(kind="arrives", state=NOW, at=transfer.arrives_at))
     kind = "came_back" if transfer.status == "recalled" else "transfer_arrived"
     return (begun, put_aside, Step(kind=kind, at=transfer.ended_at))
+
+
+def of_withdrawal(found: Withdrawal) -> tuple[Step, ...]:
+    """Out of the wallet, at the bank, on the card or back."""
+    begun = Step(kind="begun", at=found.created_at)
+    if found.status == "refused":
+        return (begun, Step(kind="refused", state=BAD, at=found.ended_at))
+    if found.posted_at is None:
+        return (begun, Step(kind="under_way", state=NOW))
+    left = (begun, Step(kind="left_wallet", at=found.posted_at))
+    if found.status == "paid":
+        return (*left, Step(kind="on_card", at=found.ended_at))
+    if found.status == "returned":
+        refused = Step(kind="bank_refused", state=BAD, at=found.ended_at)
+        return (*left, refused, Step(kind="came_back", at=found.ended_at))
+    return (*left, Step(kind="with_bank", state=NOW, at=found.hand_over_at))
 
 
 def of_refunds(refunds: Iterable[Refund], refused_too: bool = False) -> tuple[Step, ...]:
