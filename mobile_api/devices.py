@@ -20,7 +20,7 @@ from mobile_api.caller import Caller
 from mobile_api.ceremonies import CeremonyBegun, DeviceAnswer, begun
 from mobile_api.consent import Confirmation
 from mobile_api.shapes import Page, page_of, timestamp
-from mobile_api.strict import Nothing
+from mobile_api.strict import NOTHING, Nothing
 from mobile_api.tokens import TokensView, tokens_view
 
 OPEN = {"open": True, "idempotent": False, "throttled": True}
@@ -106,7 +106,9 @@ async def begin(
 
 @post("/v1/devices/first/ceremony", status_code=200, opt={"idempotent": False})
 async def begin_first(
-    data: JSONBody[Nothing], caller: NamedDependency[Caller], services: NamedDependency[Services]
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    data: JSONBody[Nothing] = NOTHING,
 ) -> CeremonyBegun:
     """Begin making the first passkey of a person who has none; it belongs to this phone.
 

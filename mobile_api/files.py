@@ -9,10 +9,13 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
+from backend.clock import Clock
 from backend.merchant import Seat
 from backend.services import Services
 from backend.settlement import BillFile
+from backend.settlement.rules import day_of
 from backend.shop_roles import Permission
+from backend.shop_time import DAY
 from mobile_api.fields import FieldError
 from mobile_api.shapes import Page, page_of, timestamp
 from mobile_api.strict import Invalid
@@ -55,12 +58,16 @@ class NewDownload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 @get("/v1/shop/files", opt=MONEY)
 async def list_files(
-    seat: NamedDependency[Seat], services: NamedDependency[Services], day: FromQuery[str]
+    seat: NamedDependency[Seat],
+    services: NamedDependency[Services],
+    clock: NamedDependency[Clock],
+    day: FromQuery[str] = "",
 ) -> Page[FileView]:
-    """The files of a day, ready by 10:00 of the next one.
+    """The files of a day, by default yesterday's; ready by 10:00 of the next one.
 
     Refuses: no_shop, permission_missing, invalid_request, file_not_ready."""
-    found = await services.settlement.files(seat.shop_id, _day(day))
+    wanted = _day(day) if day else day_of(clock.now()) - DAY
+    found = await services.settlement.files(seat.shop_id, wanted)
     return page_of([_file(each) for each in found])
 
 

@@ -12,7 +12,7 @@ from mobile_api.approvals import approval_of
 from mobile_api.caller import Caller
 from mobile_api.consent import Confirmation
 from mobile_api.shapes import timestamp_or_none
-from mobile_api.strict import Nothing
+from mobile_api.strict import NOTHING, Nothing
 
 _log = structlog.get_logger(__name__)
 
@@ -35,7 +35,9 @@ async def state(caller: NamedDependency[Caller], services: NamedDependency[Servi
 
 @post("/v1/freeze", status_code=200)
 async def freeze(
-    data: JSONBody[Nothing], caller: NamedDependency[Caller], services: NamedDependency[Services]
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    data: JSONBody[Nothing] = NOTHING,
 ) -> FreezeView:
     """Stop all money that leaves, at once.
 

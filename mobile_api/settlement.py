@@ -5,14 +5,14 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
+from backend.ids import Id
 from backend.merchant import Seat
-from backend.risk import Approval
 from backend.services import Services
 from backend.settlement import Batch, Next
 from backend.shop_roles import Permission
+from mobile_api.approvals import approval_of
 from mobile_api.caller import Caller
-from mobile_api.consent import CeremonyView, Confirmation, ceremony_view
-from mobile_api.listing import checked
+from mobile_api.consent import Confirmation
 from mobile_api.shapes import (
     USUAL_LIMIT,
     Amount,
@@ -24,7 +24,6 @@ from mobile_api.shapes import (
 )
 
 MONEY = {"permission": Permission.MONEY}
-PAYOUT = {"permission": Permission.PAYOUT}
 
 
 class BatchView(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +60,8 @@ class Coming(msgspec.Struct, frozen=True, kw_only=True):
     last4: str
 
 
-class PayoutCeremony(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "ceremony"
-    ceremony: CeremonyView
+class ChosenCard(Confirmation, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    card: Id
 
 
 @get("/v1/shop/settlement", opt=MONEY)
@@ -100,36 +98,19 @@ async def show_batch(
     return _batch(await services.settlement.batch(seat.shop_id, batch_id))
 
 
-@post("/v1/shop/settlement/cards/{card_id:str}/ceremony", status_code=200, opt=PAYOUT)
-async def begin_payout_card(
-    caller: NamedDependency[Caller],
-    seat: NamedDependency[Seat],
-    services: NamedDependency[Services],
-    card_id: FromPath[str],
-) -> PayoutCeremony:
-    """What the owner's passkey is to sign: that settlements go to this card.
-
-    Refuses: no_shop, permission_missing, not_found, needs_passkey."""
-    purpose = f"payout_card:{seat.shop_id}:{checked(card_id, 'crd')}"
-    ceremony = await services.risk.begin_approval(caller.person.person_id, purpose)
-    return PayoutCeremony(ceremony=ceremony_view(ceremony))
-
-
-@post("/v1/shop/settlement/cards/{card_id:str}/confirm", status_code=200, opt=PAYOUT)
+@post("/v1/shop/settlement/card", status_code=200, opt={"permission": Permission.PAYOUT})
 async def choose_payout_card(
-    data: JSONBody[Confirmation],
+    data: JSONBody[ChosenCard],
     caller: NamedDependency[Caller],
     seat: NamedDependency[Seat],
     services: NamedDependency[Services],
-    card_id: FromPath[str],
 ) -> Coming:
-    """The owner's standing consent: every later settlement rests on it.
+    """The owner's standing consent, approved by the passkey ("payout_card:<shop>:<card>").
 
     Refuses: no_shop, permission_missing, not_found, card_not_bound, device_unknown,
-    member_forbidden, ceremony_invalid, passkey_refused."""
-    approval = Approval(caller.person.person_id, data.ceremony_id, data.response_json)
-    card = checked(card_id, "crd")
-    await services.settlement.set_card(seat, card, approval, caller.proof)
+    member_forbidden, ceremony_invalid, passkey_refused, risk_unavailable, unavailable."""
+    approval = approval_of(data, caller)
+    await services.settlement.set_card(seat, data.card, approval, caller.proof)
     return _coming(seat, await services.settlement.next(seat.shop_id))
 
 
@@ -168,6 +149,5 @@ handlers = [
     show_settlement,
     list_batches,
     show_batch,
-    begin_payout_card,
     choose_payout_card,
 ]

@@ -12,7 +12,7 @@ from mobile_api.auth import Holder
 from mobile_api.caller import Caller
 from mobile_api.ceremonies import CeremonyBegun, DeviceAnswer, begun
 from mobile_api.sessions import EndedView
-from mobile_api.strict import Nothing
+from mobile_api.strict import NOTHING, Nothing
 from mobile_api.tokens import TokensView, tokens_view
 
 OPT = {"open": True, "idempotent": False, "throttled": True}
@@ -26,7 +26,9 @@ class SignIn(DeviceAnswer, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 @post("/v1/sign-in/ceremony", status_code=200, opt=OPT)
 async def begin(
-    data: JSONBody[Nothing], holder: NamedDependency[Holder], services: NamedDependency[Services]
+    holder: NamedDependency[Holder],
+    services: NamedDependency[Services],
+    data: JSONBody[Nothing] = NOTHING,
 ) -> CeremonyBegun:
     """Begin signing in: the same for everybody, because no name is asked for."""
     return begun(await services.risk.begin_sign_in())
@@ -62,7 +64,9 @@ async def finish(
 
 @post("/v1/sign-out", status_code=200, opt={"idempotent": False})
 async def sign_out(
-    data: JSONBody[Nothing], caller: NamedDependency[Caller], services: NamedDependency[Services]
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+    data: JSONBody[Nothing] = NOTHING,
 ) -> EndedView:
     """End this session. Payment codes of this phone end with it; the phone stays bound."""
     await onboarding.leave(services, caller.person.person_id, caller.session_id, caller.proof)

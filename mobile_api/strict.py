@@ -21,6 +21,9 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a write that takes none: absent, or {}."""
 
 
+NOTHING = Nothing()  # where Litestar sees no body, it asks nobody to decode one
+
+
 class Invalid(DomainError, code="invalid_request"):
     """Fields or parameters that are missing, unknown or not of their form: all of them at once."""
 

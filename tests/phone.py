@@ -195,6 +195,11 @@ class Phone:
         response = self.passkey.sign(json.dumps(ceremony["options"]).encode())
         return {"ceremony_id": ceremony["id"], "response": json.loads(response)}
 
+    async def approved(self, purpose: str) -> dict[str, Any]:
+        """The body of a change of security settings that takes the passkey."""
+        begun = await self.done(self.post("/v1/approvals", {"purpose": purpose}))
+        return self.signed(begun["ceremony"])
+
     async def _finish(
         self, path: str, ceremony: dict[str, Any], does: Callable[[bytes], bytes], **more: Any
     ) -> None:

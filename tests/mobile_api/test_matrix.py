@@ -1,0 +1,193 @@
+"""Every route × everybody: each answers as it declares, and a route that declares nothing is for
+whoever is signed in. Doors that are open to all stand here by name."""
+
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from backend import ids
+from backend.shop_roles import ROLES, Permission, Role
+from mobile_api.seat import MEMBER
+from tests.mobile_api.conftest import Phones
+from tests.mobile_api.routes import Route, routes
+from tests.mobile_api.steps import joined, keeper_of
+from tests.phone import Phone
+
+OPEN = {
+    "POST /v1/enrolments",
+    "POST /v1/enrolments/{enrolment_id}/code",
+    "POST /v1/enrolments/{enrolment_id}/ceremony",
+    "POST /v1/enrolments/{enrolment_id}/device",
+    "POST /v1/sign-in",
+    "POST /v1/sign-in/ceremony",
+    "POST /v1/devices",
+    "POST /v1/devices/ceremony",
+    "POST /v1/tokens/refresh",
+    "GET /v1/orders/{order_id}",
+    "GET /v1/red-packets/{packet_id}/proof",
+    "GET /v1/receipt-keys",
+    "GET /v1/version",
+}
+STAFF = ("/v1/shop", "/v1/till")
+PERSONS = ("/v1/shops", "/v1/shop-invitations")  # of somebody who is in no shop yet
+# They end what the caller calls with, or stop their money: tried last.
+LAST = (
+    "DELETE /v1/sessions/{session_id}",
+    "POST /v1/freeze",
+    "DELETE /v1/sessions",
+    "POST /v1/sign-out",
+)
+ENDLESS = ("/events",)  # streams: whoever is let in would listen for ever
+
+Called = Callable[[Route], Awaitable[httpx.Response]]
+
+
+def of_json_face() -> list[Route]:
+    from backend.settings import Settings
+    from mobile_api.app import create_app
+
+    found = list(routes(create_app(Settings())))
+    return sorted(found, key=lambda route: (_last(route), route.name))
+
+
+def _last(route: Route) -> int:
+    return LAST.index(route.name) if route.name in LAST else -1
+
+
+@pytest.fixture
+def every(app: Litestar) -> list[Route]:
+    return of_json_face()
+
+
+def test_what_each_route_declares() -> None:
+    every = of_json_face()
+    assert len(every) > 100
+    assert {route.name for route in every if route.open} == OPEN
+    for route in every:
+        if route.path.startswith(STAFF) and not route.path.startswith(PERSONS):
+            assert route.permission in {MEMBER, *Permission}, f"{route.name} declares no permission"
+        else:
+            assert route.permission is None, f"{route.name} is not for staff"
+
+
+async def test_nobody_and_who_has_left(phones: Phones, every: list[Route]) -> None:
+    """Without a token, after signing out, from a phone that was removed: 401 wherever it isn't
+    open, and never a hint at what is there."""
+    nobody, gone, removed = phones.new(), await phones("小吴"), await phones("老钱")
+    await gone.done(gone.post("/v1/sign-out"))
+    await _removed_by_another(phones, removed)
+    for caller in (nobody, gone, removed):
+        for route in every:
+            answer = await ask(caller, route)
+            if route.open:
+                assert answer.status_code not in (403, 500), said(route, answer)
+            else:
+                assert answer.status_code == 401, said(route, answer)
+                assert answer.headers["WWW-Authenticate"].startswith("DPoP")
+                code = answer.json()["code"]
+                assert code in {"signed_out", "token_invalid", "proof_refused"}, said(route, answer)
+
+
+async def test_a_person_in_no_shop(phone: Phone, every: list[Route]) -> None:
+    for route in every:
+        if any(mark in route.path for mark in ENDLESS):
+            continue
+        answer = await ask(phone, route)
+        if route.permission is None:
+            assert answer.status_code not in (401, 403) or gone(route, answer), said(route, answer)
+            assert answer.status_code < 500 or answer.json()["retryable"], said(route, answer)
+        else:
+            assert answer.json()["code"] == "no_shop", said(route, answer)
+
+
+@pytest.mark.parametrize("role", [Role.CASHIER, Role.FINANCE, Role.AUDITOR, Role.MANAGER])
+async def test_a_role(phones: Phones, role: Role) -> None:
+    """The owner invites, and may be asked everything; the member is asked for what the role has."""
+    keeper = await keeper_of(phones)
+    member = await joined(keeper, await phones("小李"), role)
+    for route in of_json_face():
+        if route.permission is None or any(mark in route.path for mark in ENDLESS):
+            continue
+        answer = await ask(member, route)
+        if may(role, route):
+            assert let_in(answer), said(route, answer)
+        else:
+            assert answer.status_code == 403, said(route, answer)
+            assert answer.json()["code"] == "permission_missing", said(route, answer)
+
+
+async def test_the_owner(phones: Phones) -> None:
+    keeper = await keeper_of(phones)
+    for route in of_json_face():
+        if route.permission is not None and not any(mark in route.path for mark in ENDLESS):
+            answer = await ask(keeper, route)
+            assert let_in(answer), said(route, answer)
+
+
+async def test_what_is_another_shops_is_not_there(phones: Phones) -> None:
+    """Owners of two shops: every id of the one is unknown to the other."""
+    keeper, rival = await keeper_of(phones), await keeper_of(phones, "对门", "对门饭馆")
+    [store] = (await keeper.done(keeper.get("/v1/shop/stores")))["data"]
+    [terminal] = (await keeper.done(keeper.get("/v1/shop/terminals")))["data"]
+    order = await keeper.done(
+        keeper.post("/v1/till/orders", {"amount": {"amount": 100, "currency": "CNY"}})
+    )
+    known = {
+        "order_id": order["id"],
+        "store_id": store["id"],
+        "store": store["id"],
+        "terminal_id": terminal["id"],
+        "member_id": keeper.person_id,
+    }
+    tried = 0
+    for route in of_json_face():
+        if route.permission is None or not any(f"{{{name}}}" in route.path for name in known):
+            continue
+        answer = await ask(rival, route, known)
+        assert answer.status_code == 404, said(route, answer)
+        tried += 1
+    assert tried >= 12
+    till = {"amount": {"amount": 100, "currency": "CNY"}, "terminal": terminal["id"]}
+    assert (await rival.post("/v1/till/orders", till)).status_code == 404
+
+
+def may(role: Role, route: Route) -> bool:
+    if route.name == "GET /v1/shop/refund-requests":  # either of two permissions will do
+        return bool({Permission.REFUND, Permission.ORDERS} & ROLES[role])
+    return route.permission == MEMBER or Permission(route.permission or "") in ROLES[role]
+
+
+def let_in(answer: httpx.Response) -> bool:
+    """Past the door: done, or refused for what was asked, not for who asked."""
+    if answer.is_success:
+        return True
+    code = answer.json()["code"]
+    return answer.status_code in (400, 404, 409, 410, 422, 503) and code not in {"no_shop"}
+
+
+def gone(route: Route, answer: httpx.Response) -> bool:
+    """The caller has just ended the very session."""
+    return route.name in LAST and answer.json()["code"] == "signed_out"
+
+
+async def ask(caller: Phone, route: Route, known: dict[str, str] | None = None) -> httpx.Response:
+    path, body = route.fill(known), route.body(known)
+    return await caller.call(route.method, path, body, key=ids.new("key"))
+
+
+def said(route: Route, answer: httpx.Response) -> str:
+    return f"{route.name}: {answer.status_code} {answer.text[:300]}"
+
+
+async def _removed_by_another(phones: Phones, removed: Phone) -> None:
+    """By another phone of the same person."""
+    other = phones.new()
+    granted = await removed.done(
+        removed.post("/v1/devices/grants", await removed.approved("add_device"))
+    )
+    await other.join(granted["grant"])
+    device_id = (await removed.done(removed.get("/v1/me")))["device"]
+    approved = await other.approved(f"remove_device:{device_id}")
+    await other.done(other.post(f"/v1/devices/{device_id}/removal", approved))
