@@ -64,7 +64,7 @@ def test_a_year_of_orders_is_found_read_and_exported(
     expect(rows).not_to_have_count(shown)
     assert rows.count() > shown
 
-    # Asked for by a note and a status: what is found stays in the address, so a reload shows the same.
+    # Asked for by a note and a status: that stays in the address, so a reload shows the same.
     page.goto(f"{YEAR}&q=外带&status=paid")
     found = page.locator("table.orders tbody tr").all_inner_texts()
     assert found
