@@ -18,8 +18,8 @@ class Day(msgspec.Struct, frozen=True):
 
 
 class Month(msgspec.Struct, frozen=True):
-    """goes_on: its head was drawn on the page before. sums: of the whole month; None where a filter
-    shows part of it."""
+    """goes_on: its head was drawn on the page before. sums: of the whole month, or of those of its
+    bills that a filter lets through; None where these are too many to look at."""
 
     name: str  # "2026-11"
     first: date
@@ -47,10 +47,14 @@ async def listing(services: Services, asked: Asked, cursor: str, after: str) -> 
     for bill in found.bills:
         day = local_day(bill.event_at)
         by_month.setdefault(f"{day:%Y-%m}", {}).setdefault(day, []).append(bill)
-    sums: dict[str, MonthSum] = {}
-    if not asked.narrows:
-        sums = {s.month: s for s in await services.bills.months(person_id, tuple(by_month))}
-    months = tuple(_month(name, days, sums, after) for name, days in by_month.items())
+    names = tuple(by_month)
+    sums = await (
+        services.bills.sums(asked.wanted, names)
+        if asked.narrows
+        else services.bills.months(person_id, names)
+    )
+    of_month = {one.month: one for one in sums}
+    months = tuple(_month(name, days, of_month, after) for name, days in by_month.items())
     return Listing(
         months=months,
         labels={label.bill_id: label for label in labels},

@@ -144,6 +144,11 @@ class Bills(Protocol):
         """Refuses: NotFound."""
         ...
 
+    async def sums(self, wanted: BillFilter, months: tuple[str, ...]) -> tuple[MonthSum, ...]:
+        """Of the succeeded bills that fit, less what went back of each; months of so many bills
+        that they can't be looked through are left out. Refuses: BadRequest."""
+        ...
+
     async def months(self, person_id: str, months: tuple[str, ...]) -> tuple[MonthSum, ...]:
         """Sums of succeeded bills and of refunds."""
         ...

@@ -26,7 +26,7 @@ STREAMED = 500  # rows in one piece of a stream
 COLUMNS = ", ".join(Bill.__struct_fields__)
 
 _NUMBER = re.compile(ID_PATTERN)
-_NEWEST = datetime(9999, 12, 31, tzinfo=UTC), "\x7f"
+NEWEST = datetime(9999, 12, 31, tzinfo=UTC), "\x7f"
 
 ORDER = "order by event_at desc, bill_id desc"
 _PARAMETER = re.compile(r"\$(\d+)")
@@ -46,7 +46,7 @@ async def page(wanted: BillFilter, text: str, limit: int) -> BillPage:
     """Refuses: BadRequest (also a foreign cursor)."""
     if not 1 <= limit <= MAX_PAGE:
         raise BadRequest()
-    start = cursor.decode(wanted.person_id, text) if text else _NEWEST
+    start = cursor.decode(wanted.person_id, text) if text else NEWEST
     found, end = await chunk(wanted, start, limit)
     return BillPage(
         bills=found,
@@ -56,7 +56,7 @@ async def page(wanted: BillFilter, text: str, limit: int) -> BillPage:
 
 
 async def stream(wanted: BillFilter) -> AsyncIterator[tuple[Bill, ...]]:
-    place: Place | None = _NEWEST
+    place: Place | None = NEWEST
     while place:
         found, place = await chunk(wanted, place, STREAMED)
         if found:
@@ -67,7 +67,7 @@ async def chunk(
     wanted: BillFilter, start: Place, limit: int
 ) -> tuple[tuple[Bill, ...], Place | None]:
     """Bills after start, and where to go on; None at the end."""
-    walk = _walk(wanted, start)
+    walk = walk_of(wanted, start)
     found = await TX.query_as(
         Bill,
         f"select {COLUMNS} from ({walk.rows}) as b where {walk.rest or 'true'} {ORDER}"  # noqa: S608
@@ -90,7 +90,7 @@ async def _looked_to(walk: Walk) -> Place | None:
     return (rows[0]["event_at"], rows[0]["bill_id"]) if rows else None
 
 
-def _walk(wanted: BillFilter, start: Place) -> Walk:
+def walk_of(wanted: BillFilter, start: Place) -> Walk:
     _check(wanted)
     args: list[Any] = [wanted.person_id, *start]
     span = "person_id = $1 and (event_at, bill_id) < ($2, $3)"

@@ -16,6 +16,7 @@ from backend.bills import (
     Refunded,
     labels,
     search,
+    sums,
 )
 from backend.db import TX
 from backend.errors import BadRequest, NotFound
@@ -106,10 +107,13 @@ class BillsService:
             raise NotFound()
         return found
 
+    async def sums(self, wanted: BillFilter, months: tuple[str, ...]) -> tuple[MonthSum, ...]:
+        _check_months(months)
+        return await sums.of(wanted, months)
+
     async def months(self, person_id: str, months: tuple[str, ...]) -> tuple[MonthSum, ...]:
         """One sum per month asked, in that order. Refuses: BadRequest."""
-        if len(months) > MAX_MONTHS or not all(_MONTH.fullmatch(month) for month in months):
-            raise BadRequest()
+        _check_months(months)
         found = await TX.query_as(
             MonthSum,
             "select to_char(month, 'YYYY-MM') as month, sum(in_fen)::bigint as in_fen,"
@@ -118,5 +122,10 @@ class BillsService:
             person_id,
             [date.fromisoformat(f"{month}-01") for month in months],
         )
-        sums = {row.month: row for row in found}
-        return tuple(sums.get(m) or MonthSum(month=m, in_fen=0, out_fen=0) for m in months)
+        by_month = {row.month: row for row in found}
+        return tuple(by_month.get(m) or MonthSum(month=m, in_fen=0, out_fen=0) for m in months)
+
+
+def _check_months(months: tuple[str, ...]) -> None:
+    if len(months) > MAX_MONTHS or not all(_MONTH.fullmatch(month) for month in months):
+        raise BadRequest()

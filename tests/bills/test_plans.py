@@ -93,7 +93,9 @@ async def test_searches_walk_an_index_and_look_at_few_rows(
 ) -> None:
     for name, wanted in CASES.items():
         plans.clear()
-        await bills.search(BillFilter(person_id=BIG, **wanted), "", 20)  # type: ignore[arg-type]
+        asked = BillFilter(person_id=BIG, **wanted)  # type: ignore[arg-type]
+        await bills.search(asked, "", 20)
+        await bills.sums(asked, ("2026-10", "2026-11"))
         assert plans
         for plan in plans:
             for node in nodes(plan):

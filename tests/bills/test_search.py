@@ -6,8 +6,9 @@ import asyncpg
 import pytest
 
 from backend import ids
-from backend.bills import Bill, BillFilter, Label, search
+from backend.bills import Bill, BillFilter, Label, Refunded, search
 from backend.bills.service import BillsService
+from backend.bills.sums import ZONE
 from backend.db import TX
 from backend.errors import BadRequest, NotFound
 from tests.bills.test_service import ANNA, BORIS, NOON, bill, bills, record
@@ -180,3 +181,37 @@ async def test_a_cursor_belongs_to_one_person(bills: BillsService) -> None:
 def test_a_filter_says_whether_it_narrows() -> None:
     assert not BillFilter(person_id=ANNA).narrows
     assert BillFilter(person_id=ANNA, since=datetime(2026, 1, 1, tzinfo=UTC)).narrows
+
+
+async def test_months_come_to_what_the_filter_lets_through(filled: BillsService) -> None:
+    async def sums(**wanted: object) -> dict[str, tuple[int, int]]:
+        asked = BillFilter(person_id=ANNA, **wanted)  # type: ignore[arg-type]
+        months = tuple(sorted({f"{b.event_at.astimezone(ZONE):%Y-%m}" for b in ALL}))
+        return {s.month: (s.in_fen, s.out_fen) for s in await filled.sums(asked, months)}
+
+    this, before = (f"{b.event_at.astimezone(ZONE):%Y-%m}" for b in (NOODLES, TOPUP))
+    assert await sums() == {this: (46_00, 47_00), before: (500_00, 0)}
+    assert await sums(kind="transfer") == {this: (0, 1_00), before: (0, 0)}
+    assert await sums(text="老王") == {this: (0, 46_00), before: (0, 0)}
+    assert await sums(status="refused") == {this: (0, 0), before: (0, 0)}  # nothing moved
+    assert (await sums(since=NOON))[this] == (46_00, 46_00)
+    assert (await sums(until=NOON))[this] == (0, 1_00)
+
+    back = Refunded(bill_id=NOODLES.bill_id, person_ids=(ANNA,), amount_fen=6_00, at=NOON)
+    async with TX.transaction():
+        await filled.refund(back)
+    assert (await sums(text="老王"))[this] == (0, 40_00)
+    await filled.label(ANNA, Label(bill_id=NOODLES.bill_id, category="food"))
+    assert (await sums(category="food"))[this] == (0, 40_00)
+
+
+async def test_a_month_of_too_many_bills_has_no_sum(
+    filled: BillsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "LOOKED_AT", 3)
+    this, before = (f"{b.event_at.astimezone(ZONE):%Y-%m}" for b in (NOODLES, TOPUP))
+    found = await filled.sums(BillFilter(person_id=ANNA, min_fen=1), (this, before))
+    assert [one.month for one in found] == [before]
+    for months in (("2026-13",), ("x",), tuple("2026-01" for _ in range(99))):
+        with pytest.raises(BadRequest):
+            await filled.sums(BillFilter(person_id=ANNA), months)

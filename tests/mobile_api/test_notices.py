@@ -56,8 +56,8 @@ async def test_what_is_refused(phone: Phone, phones: Phones, world: World) -> No
     [notice] = (await phone.done(phone.get("/v1/notices")))["data"]
     is_problem(await other.post(f"/v1/notices/{notice['id']}/read", {}), 404, "not_found")
     is_problem(await phone.get("/v1/notices", cursor="x"), 400, "bad_request")
-    is_problem(await phone.post("/v1/notices/read", {"up_to": "x"}), 400, "bad_request")
+    is_problem(await phone.post("/v1/notices/read", {"up_to": "x"}), 400, "invalid_request")
     fixed = "/v1/notices/switches/frozen"
     is_problem(await phone.put(fixed, {"on": False}), 400, "bad_request")
     is_problem(await phone.put("/v1/notices/switches/x", {"on": True}), 404, "not_found")
-    is_problem(await phone.put(fixed, {"on": "no"}), 400, "bad_request")
+    is_problem(await phone.put(fixed, {"on": "no"}), 400, "invalid_request")
