@@ -88,7 +88,7 @@ async def open_download(
     )
 
 
-@get("/v1/shop/downloads/{token:str}", opt=MONEY)
+@get("/v1/shop/downloads/{token:str}", opt=MONEY | {"produces": tuple(MEDIA_TYPES.values())})
 async def download_file(
     seat: NamedDependency[Seat], services: NamedDependency[Services], token: FromPath[str]
 ) -> Response[bytes]:

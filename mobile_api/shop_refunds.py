@@ -153,7 +153,7 @@ async def begin_refund_again(
 ) -> ShopRefund:
     """A fresh ceremony for a refund that waits for the caller's passkey.
 
-    Refuses: as the refund itself: no_shop, permission_missing, not_found, refund_too_much,
+    Refuses: no_shop, permission_missing, not_found, refund_too_much,
     refund_too_late, refund_busy, member_forbidden, device_unknown, needs_passkey, payer_frozen,
     payment_not_seen, insufficient_balance, risk_unavailable, ledger_unavailable, payment_pending.
     """
