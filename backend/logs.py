@@ -16,7 +16,8 @@ MAX_DEPTH = 6  # of nested values; deeper ones are not looked into, so they are 
 
 _SECRET_KEY = re.compile(
     r"(secret|passw|token|cookie|authorization|assertion|phone|mobile|"
-    r"display_name|real_name|card_number|otp|sms_text|private|response_json)",
+    r"display_name|real_name|card_number|otp|sms_text|private|response_json|"
+    r"proof|dpop)",
     re.IGNORECASE,
 )
 _SECRET_VALUES = re.compile(
@@ -102,5 +103,8 @@ def _named(part: str) -> Processor:
 
 def _renderer(settings: Settings) -> Processor:
     if settings.log_format == "console":
-        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Its own choice would be tracebacks with the values of all local variables.
+        return structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     return structlog.processors.JSONRenderer(ensure_ascii=False)

@@ -2,12 +2,14 @@
 
 import json
 import logging
+from collections.abc import Callable
 
 import pytest
 import structlog
 
 from backend import logs
 from backend.settings import Settings
+from tests.device_key import DeviceKey
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +62,18 @@ def test_a_password_in_an_address_goes_and_the_address_stays(
 
 
 @pytest.mark.parametrize(
-    "key", ["phone", "device_secret", "token", "password", "Cookie", "display_name", "phone_number"]
+    "key",
+    [
+        "phone",
+        "device_secret",
+        "token",
+        "password",
+        "Cookie",
+        "display_name",
+        "phone_number",
+        "device_proof",
+        "DPoP",
+    ],
 )
 def test_secrets_are_known_by_their_name(capsys: pytest.CaptureFixture[str], key: str) -> None:
     logs.configure(Settings(), "test")
@@ -103,6 +116,68 @@ def test_tracebacks_are_cleaned_too(capsys: pytest.CaptureFixture[str]) -> None:
     found = line(capsys)
     assert "13812345678" not in str(found)
     assert "test_tracebacks_are_cleaned_too" in str(found["exception"])
+
+
+PROOF = DeviceKey().proof("POST", "http://localhost:8000/api/v1/payments", 0)
+
+
+def held(device_secret: str, proof: str) -> None:
+    """Fails with secrets in its variables, its arguments and an inner failure's words."""
+    found = {"secret": device_secret, "deep": [proof]}
+    try:
+        raise LookupError(f"no device for {proof}")
+    except LookupError as error:
+        raise RuntimeError(f"{len(found)} things, {device_secret}") from error
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+@pytest.mark.parametrize("secret", ["Zk3vQ9pL0xWc7RbTn2YhJ5mDs8UeGf1AoKiPqX4wVtE", PROOF])
+def test_variables_are_not_shown(
+    capsys: pytest.CaptureFixture[str], form: str, secret: str
+) -> None:
+    """The console would show the values of local variables in tracebacks if it were let."""
+    logs.configure(Settings(log_format=form), "test")
+    ways: list[Callable[[Exception], None]] = [
+        lambda error: structlog.get_logger().exception("failed"),
+        lambda error: structlog.get_logger().error("failed", exc_info=error),
+        lambda error: structlog.get_logger().error("failed", exc_info=True, stack_info=True),
+        lambda error: structlog.get_logger().error("failed", error=error, why=repr(error)),
+        lambda error: logging.getLogger("library").exception("failed"),
+        lambda error: logging.getLogger("library").error("failed", exc_info=error),
+        lambda error: logging.getLogger("library").error("failed: %r", error, stack_info=True),
+    ]
+    for way in ways:
+        try:
+            held(secret, PROOF)
+        except RuntimeError as error:
+            way(error)
+        shown = capsys.readouterr().err
+        assert "failed" in shown
+        for text in (secret, PROOF, PROOF.split(".")[1], PROOF.split(".")[2]):
+            assert text not in shown
+            assert text[:30] not in shown  # nor cut short
+        assert "locals" not in shown
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_group_of_failures_shows_no_variables(
+    capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    logs.configure(Settings(log_format=form), "test")
+    try:
+        failures = []
+        for secret in ("first-secret-of-a-device", PROOF):
+            try:
+                held(secret, PROOF)
+            except RuntimeError as error:
+                failures.append(RuntimeError("one of them").with_traceback(error.__traceback__))
+        raise ExceptionGroup("several", failures)
+    except ExceptionGroup:
+        structlog.get_logger().exception("failed")
+    shown = capsys.readouterr().err
+    assert "one of them" in shown
+    assert "first-secret-of-a-device" not in shown
+    assert PROOF[:30] not in shown
 
 
 def test_the_level_is_kept_and_people_may_read_along(capsys: pytest.CaptureFixture[str]) -> None:
