@@ -89,8 +89,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """id: of the posting. account: whose receipt it is, with what came into it and left it.
     decided: when the security system signed, RFC 3339. level: of the payer's proof."""
 
-    object: Literal["receipt"] = "receipt"
-    version: Literal[1] = 1
+    object: Literal["receipt"]
+    version: Literal[1]
     id: str
     reason: str
     account: str
@@ -183,6 +183,8 @@ def _told(account: str, proof: Proof) -> Receipt:
     if not came_in and not went_out:
         raise Broken("text")
     return Receipt(
+        object="receipt",
+        version=1,
         id=posting.posting_id,
         reason=posting.reason,
         account=account,

@@ -1,9 +1,11 @@
-"""Bills to take along: the list as a file for spreadsheets, and the receipt of one as PDF."""
+"""Bills to take along: the list as a file for spreadsheets, the record of one as PDF, and the
+receipt that the security system signed."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 
+import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -13,8 +15,11 @@ from backend.bills import Bill, BillFilter, Label
 from backend.clock import Clock
 from backend.errors import BadRequest, NotFound
 from backend.identity import Person
+from backend.receipt import encode
 from backend.services import Services
+from backend.settings import Settings
 from backend.spreadsheet import BOM, line
+from backend.wallet.receipts import published_keys, receipt_of
 from web import posters_pdf
 from web.bill_filter import asked
 from web.http import WebRequest
@@ -83,6 +88,24 @@ async def as_pdf(
     return Response(body, media_type="application/pdf", headers=headers)
 
 
+@get("/bills/{bill_id:str}/receipt.json")
+async def as_signed(
+    person: NamedDependency[Person], services: NamedDependency[Services], bill_id: FromPath[str]
+) -> Response[bytes]:
+    """For `yipay verify receipt`. Refuses: NotFound (also while it is under way)."""
+    receipt = await receipt_of(services, person.person_id, bill_id)
+    headers = {"Content-Disposition": f'attachment; filename="yipay-{receipt.id}.json"'}
+    return Response(encode(receipt), media_type="application/json", headers=headers)
+
+
+@get("/receipt-keys.json")
+async def receipt_keys(settings: NamedDependency[Settings]) -> Response[bytes]:
+    """What receipts verify with, for everybody: public keys by key id."""
+    found = msgspec.json.encode(published_keys(settings))
+    headers = {"Content-Disposition": 'attachment; filename="yipay-receipt-keys.json"'}
+    return Response(found, media_type="application/json", headers=headers)
+
+
 async def lines(services: Services, wanted: BillFilter, words: Texts) -> AsyncIterator[str]:
     yield BOM + line([words.gettext(head) for head in HEADS])
     async for bills in services.bills.stream(wanted):
@@ -119,4 +142,4 @@ def _when(at: datetime | None) -> str:
     return at.astimezone(ZONE).isoformat(timespec="seconds") if at else ""
 
 
-handlers = [as_csv, as_pdf]
+handlers = [as_csv, as_pdf, as_signed, receipt_keys]
