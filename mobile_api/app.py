@@ -3,8 +3,7 @@
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
-from litestar.types import Middleware
+from litestar.types import ControllerRouterHandler, Middleware
 
 from backend.clock import Clock, SystemClock
 from backend.services import Services
@@ -39,6 +38,7 @@ from mobile_api import (
     receipts,
     receive,
     red_packets,
+    reference,
     refunds,
     requests,
     seat,
@@ -90,6 +90,7 @@ RESOURCES = (
     receipts,
     receive,
     red_packets,
+    reference,
     refunds,
     requests,
     sessions,
@@ -115,20 +116,12 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Litestar:
     """`app.state.services` must be set before the first request."""
     clock = clock or SystemClock()
     return Litestar(
-        route_handlers=[handler for resource in RESOURCES for handler in resource.handlers],
-        dependencies={
-            "services": Provide(_services, sync_to_thread=False),
-            "settings": Provide(_settings, sync_to_thread=False),
-            "clock": Provide(_clock, sync_to_thread=False),
-            "caller": Provide(auth.provide_caller),
-            "holder": Provide(auth.provide_holder),
-            "seat": Provide(seat.provide_seat),
-            "once": Provide(idempotent.provide_once),
-        },
+        route_handlers=route_handlers(),
+        dependencies=DEPENDENCIES,
         middleware=_middleware(Counters(clock)),
         request_class=StrictRequest,
         exception_handlers=problems.HANDLERS,
-        openapi_config=OpenAPIConfig(title="YiPay", version=version.API_VERSION, path="/schema"),
+        openapi_config=None,
         request_max_body_size=MAX_BODY_BYTES,
         before_send=[
             problems.security_headers,
@@ -139,6 +132,10 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Litestar:
         state=State({"settings": settings, "clock": clock, "streams": Streams()}),
         logging_config=None,
     )
+
+
+def route_handlers() -> list[ControllerRouterHandler]:
+    return [handler for resource in RESOURCES for handler in resource.handlers]
 
 
 def _middleware(counters: Counters) -> list[Middleware]:
@@ -169,3 +166,14 @@ def _settings(state: State) -> Settings:
 def _clock(state: State) -> Clock:
     found: Clock = state.clock
     return found
+
+
+DEPENDENCIES = {
+    "services": Provide(_services, sync_to_thread=False),
+    "settings": Provide(_settings, sync_to_thread=False),
+    "clock": Provide(_clock, sync_to_thread=False),
+    "caller": Provide(auth.provide_caller),
+    "holder": Provide(auth.provide_holder),
+    "seat": Provide(seat.provide_seat),
+    "once": Provide(idempotent.provide_once),
+}
