@@ -177,7 +177,8 @@ async def begin(
     device_unknown, intent_expired."""
     person_id, found_id = caller.person.person_id, checked(withdrawal_id, "wdr")
     found = await services.banking.withdrawal(person_id, found_id)
-    return _started(await services.banking.start_withdrawal(_again(found, caller)))
+    again = found.begun_again(caller.proof, caller.address)
+    return _started(await services.banking.start_withdrawal(again))
 
 
 @post("/v1/withdrawals/{withdrawal_id:str}/confirm", status_code=200)
@@ -201,18 +202,6 @@ async def confirm(
         response_json=data.response_json,
     )
     return _view(await services.banking.confirm_withdrawal(answer))
-
-
-def _again(found: Withdrawal, caller: Caller) -> StartWithdrawal:
-    return StartWithdrawal(
-        withdrawal_id=found.withdrawal_id,
-        person_id=found.person_id,
-        card_id=found.card_id,
-        amount_fen=found.amount_fen,
-        speed="instant" if found.speed == "instant" else "next_day",
-        device_secret=caller.proof,
-        address=caller.address,
-    )
 
 
 def _speed(terms: SpeedTerms, amount_fen: int) -> SpeedView:

@@ -31,6 +31,8 @@ from web.session import Visit
 from web.topups import own_path
 
 PAYOUT_CARD = "/shop/settlement/card"  # where a shop's owner chooses among these cards
+WITHDRAWING = "/withdrawals/new"
+PAGES = frozenset({PAYOUT_CARD, WITHDRAWING})  # that a card was wanted for
 
 
 @get("/cards")
@@ -132,8 +134,8 @@ async def _card(services: Services, person_id: str, card_id: str) -> Card:
 
 
 def _back(return_to: str) -> str:
-    """What a card was wanted for: an order to pay, the shop's settlements, or nothing ("")."""
-    return return_to if return_to == PAYOUT_CARD else own_path(return_to)
+    """What a card was wanted for: an order to pay, one of those pages, or nothing ("")."""
+    return return_to if return_to in PAGES else own_path(return_to)
 
 
 def _next(path: str, return_to: str) -> str:
@@ -143,7 +145,7 @@ def _next(path: str, return_to: str) -> str:
 
 def _bound(return_to: str) -> str:
     """The page after a card was bound."""
-    return PAYOUT_CARD if return_to == PAYOUT_CARD else _next("/topups/new", return_to)
+    return return_to if return_to in PAGES else _next("/topups/new", return_to)
 
 
 handlers = [show_all, new, bind, show, confirm]

@@ -76,7 +76,7 @@ def _rows(receipt: Receipt, words: Texts) -> Iterator[tuple[str, str]]:
     if bill.settled_at:
         yield say(msg("Settled at")), words.when(bill.settled_at)
     yield say(msg("Method")), method(bill.method, words)
-    if bill.direction == "in" and bill.fee_fen:
+    if bill.fee_fen and (bill.direction == "in" or bill.kind == "withdrawal"):
         yield say(msg("Fee")), money(bill.fee_fen)
     if bill.refunded_fen:
         yield say(msg("Refunded")), money(bill.refunded_fen)

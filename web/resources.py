@@ -56,6 +56,7 @@ from web import (
     transfers,
     welcome,
     well_known,
+    withdrawals,
 )
 
 RESOURCES = (
@@ -88,6 +89,7 @@ RESOURCES = (
     friends,
     groups,
     topups,
+    withdrawals,
     cards,
     bills,
     shops,

@@ -98,7 +98,7 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
     last4: str
     amount_fen: int
     fee_fen: int
-    speed: str
+    speed: Speed
     status: str
     refusal_code: str
     created_at: datetime
@@ -107,6 +107,18 @@ class Withdrawal(msgspec.Struct, frozen=True, kw_only=True):
     deadline_at: datetime
     posted_at: datetime | None
     ended_at: datetime | None
+
+    def begun_again(self, device_secret: str, address: str) -> StartWithdrawal:
+        """The same, for a fresh ceremony."""
+        return StartWithdrawal(
+            withdrawal_id=self.withdrawal_id,
+            person_id=self.person_id,
+            card_id=self.card_id,
+            amount_fen=self.amount_fen,
+            speed=self.speed,
+            device_secret=device_secret,
+            address=address,
+        )
 
 
 class WithdrawalStarted(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,13 +14,14 @@ from backend.banking import (
 )
 from backend.banking import withdrawal_rows as rows
 from backend.banking.finality import Refused
+from backend.banking.record import WATCHED
 from backend.banking.rows import PATIENCE
 from backend.banking.withdrawal_books import WithdrawalBooks, kept
 from backend.banking.withdrawal_rows import Move, WithdrawalRow
 from backend.bills import Bill, Bills
 from backend.clock import Clock
 from backend.db import TX
-from backend.events import Events
+from backend.events import Events, News
 from backend.ledger import VerdictExpired, VerdictRequired
 from backend.risk import BankWord, Risk
 from backend.verdict import SignedVerdict
@@ -129,7 +130,10 @@ class WithdrawalRoute:
                 await self._tell(row, f"withdrawal_{status}")
 
     async def _tell(self, row: WithdrawalRow, kind: str) -> None:
-        await self._events.record(f"person:{row.person_id}", kind, row.withdrawal_id)
+        # Who still waits on its page has seen that all went well.
+        watched = kind != "withdrawal_returned" and self._clock.now() - row.created_at < WATCHED
+        news = News(f"person:{row.person_id}", kind, row.withdrawal_id, quiet=watched)
+        await self._events.record_all((news,))
 
     def _why(self, row: WithdrawalRow, reason: str) -> str:
         if reason in rules.REASONS:

@@ -91,26 +91,20 @@ class Withdrawals:
         requirement = await self._risk.prepare_withdrawal(
             Prepare(intent_of(row), start.device_secret, start.address)
         )
-        # "none": a verdict was given whose answer was lost. Confirming once more fetches it.
+        if requirement.takes == "none":  # a verdict was given and its answer lost: fetch it
+            proof = Authorize(start.withdrawal_id, start.device_secret)
+            return WithdrawalStarted(withdrawal=await self._go_on(row, proof), requirement=None)
         return WithdrawalStarted(withdrawal=rows.shown(row), requirement=requirement)
 
     async def confirm(self, confirm: ConfirmWithdrawal) -> Withdrawal:
         row = await self._own(confirm.person_id, confirm.withdrawal_id)
-        if row.status == "created":
-            self._check_open(row)
-            proof = Authorize(
-                intent_id=confirm.withdrawal_id,
-                device_secret=confirm.device_secret,
-                ceremony_id=confirm.ceremony_id,
-                response_json=confirm.response_json,
-            )
-            row = await self._route.agreed(row, await self._risk.authorize_withdrawal(proof))
-        if row.status in ("authorized", "posted"):
-            await self._outgoing.drive(row)
-            row = await surely(row.withdrawal_id)
-        if row.status == "refused":
-            raise from_wire(Refusal(row.refusal_code, {}))
-        return rows.shown(row)
+        proof = Authorize(
+            intent_id=confirm.withdrawal_id,
+            device_secret=confirm.device_secret,
+            ceremony_id=confirm.ceremony_id,
+            response_json=confirm.response_json,
+        )
+        return await self._go_on(row, proof)
 
     async def withdrawal(self, person_id: str, withdrawal_id: str) -> Withdrawal:
         return rows.shown(await self._own(person_id, withdrawal_id))
@@ -147,6 +141,17 @@ class Withdrawals:
         nonce = secrets.token_bytes(NONCE_BYTES)
         await rows.insert(start, fee_fen, nonce, wr.times(start.speed, now), now)
         return await surely(start.withdrawal_id)
+
+    async def _go_on(self, row: WithdrawalRow, proof: Authorize) -> Withdrawal:
+        if row.status == "created":
+            self._check_open(row)
+            row = await self._route.agreed(row, await self._risk.authorize_withdrawal(proof))
+        if row.status in ("authorized", "posted"):
+            await self._outgoing.drive(row)
+            row = await surely(row.withdrawal_id)
+        if row.status == "refused":
+            raise from_wire(Refusal(row.refusal_code, {}))
+        return rows.shown(row)
 
     def _check_open(self, row: WithdrawalRow) -> None:
         """Refuses: WithdrawalLapsed."""

@@ -29,18 +29,18 @@ OUT = [
     ("bank", "after", "pay_out"),
     ("ledger", "before", "post#2"),
     ("ledger", "after", "post#2"),
-    ("events", "before", "record#1"),
-    ("events", "after", "record#1"),
-    ("events", "before", "record#2"),
-    ("events", "after", "record#2"),
+    ("events", "before", "record_all#1"),
+    ("events", "after", "record_all#1"),
+    ("events", "before", "record_all#2"),
+    ("events", "after", "record_all#2"),
 ]
 BACK = [
     ("risk", "before", "authorize_withdrawal_return"),
     ("risk", "after", "authorize_withdrawal_return"),
     ("ledger", "before", "post#2"),
     ("ledger", "after", "post#2"),
-    ("events", "before", "record#2"),
-    ("events", "after", "record#2"),
+    ("events", "before", "record_all#2"),
+    ("events", "after", "record_all#2"),
 ]
 
 
