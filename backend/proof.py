@@ -22,6 +22,7 @@ from backend.clock import to_ms
 MAX_SKEW_S = 60
 MAX_PROOF_CHARS = 4096
 REMEMBERED = 1024  # proofs: the security system is shown one several times in a request
+KEYS_REMEMBERED = 4096
 
 T = TypeVar("T")
 
@@ -152,11 +153,16 @@ def thumbprint(jwk: bytes) -> str:
 
 def is_signed(algorithm: str, jwk: bytes, message: bytes, signature: bytes) -> bool:
     """Raises ProofInvalid where the key is not on its curve."""
-    verifier = _ALGORITHMS[algorithm]
     try:
-        return verifier.verify(message, verifier.from_jwk(jwk.decode()), signature)
+        return _ALGORITHMS[algorithm].verify(message, _public_key(algorithm, jwk), signature)
     except (PyJWTError, ValueError) as error:
         raise ProofInvalid("key") from error
+
+
+@lru_cache(maxsize=KEYS_REMEMBERED)
+def _public_key(algorithm: str, jwk: bytes) -> Any:
+    """Checking that a point is on its curve costs a third of checking a signature by it."""
+    return _ALGORITHMS[algorithm].from_jwk(jwk.decode())
 
 
 def _bytes(text: str) -> bytes:

@@ -154,7 +154,11 @@ class Status(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Risk(Protocol):
-    """Own transactions; every write is idempotent by the caller's id."""
+    """Own transactions; every write is idempotent by the caller's id.
+
+    device_secret: of a browser. A phone passes the DPoP proof of its very request instead, and may
+    do so in several calls of that request; that of a GET only reads (`limits`, `assess`).
+    """
 
     # enrolment
     async def start_enrolment(self, start: StartEnrolment) -> EnrolmentStarted:
@@ -173,21 +177,23 @@ class Risk(Protocol):
         ...
 
     async def finish_registration(self, finish: FinishRegistration) -> Enrolled:
-        """Refuses: CeremonyInvalid, PasskeyRefused, and as `begin_registration`."""
+        """Refuses: CeremonyInvalid, PasskeyRefused, DeviceProofInvalid, DeviceKeyTaken, and as
+        `begin_registration`."""
         ...
 
     # sign-in
     async def begin_sign_in(self) -> Ceremony: ...
 
     async def finish_sign_in(self, finish: FinishSignIn) -> SignedIn:
-        """Refuses: CeremonyInvalid, PasskeyRefused."""
+        """Refuses: CeremonyInvalid, PasskeyRefused, DeviceProofInvalid, DeviceKeyTaken."""
         ...
 
     # devices
     async def devices(self, person_id: str) -> tuple[Device, ...]: ...
 
     async def device_of(self, device_secret: str) -> str:
-        """Id of the live device that holds this secret. Refuses: NotFound."""
+        """Id of the live device that holds this secret, or the key of this proof (of a GET too).
+        Refuses: NotFound."""
         ...
 
     async def begin_approval(self, person_id: str, purpose: str) -> Ceremony:
