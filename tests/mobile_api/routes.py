@@ -69,7 +69,8 @@ class Route(msgspec.Struct, frozen=True):
     @property
     def permission(self) -> str | None:
         """Of staff; None where none is declared."""
-        return self.handler.opt.get(PERMISSION)
+        found: str | None = self.handler.opt.get(PERMISSION)
+        return found
 
     def fill(self, known: dict[str, str] | None = None) -> str:
         """The path with ids in it: known ones, or some that nothing has."""
