@@ -21,6 +21,7 @@ STATUSES = {
     "signed_out": 401,
     "passkey_refused": 403,
     "device_unknown": 403,
+    "device_proof_invalid": 403,
     "payer_frozen": 403,
     "payee_frozen": 403,
     "account_frozen": 403,

@@ -126,7 +126,8 @@ async def add(
 ) -> TokensView:
     """On the new device: bind its key and its passkey, and sign in.
 
-    Refuses: ceremony_invalid, passkey_refused, device_proof_invalid, grant_invalid.
+    Refuses: ceremony_invalid, passkey_refused, device_proof_invalid, device_key_taken,
+    grant_invalid.
     """
     enrolled = await services.risk.finish_registration(
         FinishRegistration(

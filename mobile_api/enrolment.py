@@ -126,8 +126,8 @@ async def finish(
 ) -> TokensView:
     """Open the wallet, with the new passkey and the phone's key.
 
-    Refuses: ceremony_invalid, passkey_refused, device_proof_invalid, phone_not_proven,
-    has_wallet, phone_taken, not_found.
+    Refuses: ceremony_invalid, passkey_refused, device_proof_invalid, device_key_taken,
+    phone_not_proven, has_wallet, phone_taken, not_found.
     """
     _checked(enrolment_id)
     enrolled = await services.risk.finish_registration(

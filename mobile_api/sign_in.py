@@ -40,7 +40,7 @@ async def finish(
 ) -> TokensView:
     """Sign in. A phone whose key is new here becomes a new device.
 
-    Refuses: ceremony_invalid, passkey_refused, device_proof_invalid.
+    Refuses: ceremony_invalid, passkey_refused, device_proof_invalid, device_key_taken.
     """
     signed_in = await services.risk.finish_sign_in(
         FinishSignIn(
