@@ -1,0 +1,290 @@
+"""The same thing done in the web and on a phone leaves the same on the books: which accounts, how
+much, in which order, and whether the security system signed it."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar
+
+from backend import ids
+from backend.db import LEDGER
+from backend.merchant import Shop
+from backend.payments import Order
+from backend.sandbox.cards import number
+from tests.mobile_api.conftest import Phones
+from tests.mobile_api.steps import yuan
+from tests.phone import Phone
+from tests.web.browser import Browser, client_of
+from tests.web.pages.conftest import (
+    Guest,
+    bank_world,  # noqa: F401 — a fixture
+    code_path,
+    micro_code,
+    sign_in,
+)
+from tests.world import Wallet, World
+
+GOOD = "0001"
+BIG_FEN = 800_00  # takes a passkey
+
+
+class Side(msgspec.Struct):
+    """One person, at a browser and at a phone."""
+
+    wallet: Wallet
+    guest: Guest
+    phone: Phone
+
+
+class Stage(msgspec.Struct):
+    """Who plays. Everything happens once by page and once by phone."""
+
+    world: World
+    payer: Side
+    payee: Side  # a friend
+    keeper: Side
+    shop: Shop
+
+
+Act = Callable[[Stage], Awaitable[object]]
+
+
+@pytest.fixture
+def world(bank_world: World) -> World:  # noqa: F811 — the fixture of that name
+    return bank_world
+
+
+@pytest.fixture
+async def stage(world: World, app: Litestar, phones: Phones) -> Stage:
+    async def side(name: str, balance: int = 0) -> Side:
+        wallet = await world.person(balance, name=name)
+        guest = await sign_in(Browser(client_of(app)), world, wallet)
+        return Side(wallet, guest, await phones.of(wallet))
+
+    payer, payee = await side("安娜", 20_000_00), await side("小博")
+    keeper = await side("老王")
+    friends = world.services.friends
+    link = await friends.link(payee.wallet.person_id)
+    await friends.ask(ids.new("frq"), payer.wallet.person_id, link, "")
+    await friends.accept(payee.wallet.person_id, payer.wallet.person_id)
+    return Stage(world, payer, payee, keeper, await world.shop(keeper.wallet))
+
+
+# by page
+
+
+async def page_pays(stage: Stage) -> None:
+    order = await stage.world.order(stage.shop)
+    await stage.payer.guest.see(code_path(order))
+    await stage.payer.guest.tap("/payments")
+
+
+async def page_pays_much(stage: Stage) -> None:
+    order = await stage.world.order(stage.shop, BIG_FEN)
+    page = await stage.payer.guest.see(code_path(order))
+    await _sign(stage.payer, page, "payments/pay")
+
+
+async def page_scans_a_static_code(stage: Stage) -> None:
+    [found] = await stage.world.services.merchant.terminals(await stage.world.seat(stage.shop))
+    path = "/p/" + found.code_id.removeprefix("stc_")
+    await stage.payer.guest.see(path)
+    await stage.payer.guest.tap(path, {"amount": "12.50", "note": ""})
+    await stage.payer.guest.tap("/payments")
+
+
+async def page_sends(stage: Stage) -> None:
+    where = f"/send/{stage.payee.wallet.person_id}"
+    await stage.payer.guest.see(where)
+    sent = {"delay": "0", "amount": "88", "note": "午饭"}
+    here = (await stage.payer.guest.tap(where, sent)).url.path
+    await stage.payer.guest.tap(f"{here}/payment")
+
+
+async def page_is_scanned(stage: Stage) -> None:
+    shown = await stage.payee.guest.see("/receive")
+    found = re.search(r'class="mono" translate="no">([0-9a-z ]+)<', shown.text)
+    assert found
+    where = "/u/" + found[1].replace(" ", "")
+    await stage.payer.guest.see(where)
+    await stage.payer.guest.tap(where, {"amount": "20"})
+    await stage.payer.guest.tap("/payments")
+
+
+async def page_gives_a_packet(stage: Stage) -> None:
+    await stage.payer.guest.see("/packets/new")
+    packet = {"kind": "equal", "cover": "classic", "amount": "10.00", "count": "1"}
+    answer = await stage.payer.guest.tap("/packets", packet)
+    packet_id = answer.url.path.split("/")[2]
+    where = "/r/" + packet_id.removeprefix("red_")
+    await stage.payee.guest.see(where)
+    await stage.payee.guest.tap(where)
+
+
+async def page_tops_up(stage: Stage) -> None:
+    guest = stage.payer.guest
+    await guest.see("/cards/new")
+    await guest.tap("/cards", {"number": number("622200", GOOD), "holder": "安娜"})
+    code = await micro_code(stage.world)
+    await guest.tap(f"{guest.browser.page.url.path}/confirmation", {"code": code})
+    await guest.tap("/topups", {"amount": "100", "card_id": await _card(stage)})
+
+
+async def page_refunds(stage: Stage) -> None:
+    order = await _paid(stage)
+    where = f"/shop/orders/{order.order_id}/refund"
+    await stage.keeper.guest.see(where)
+    fields = {"extent": "part", "amount": "10", "reason": "少一份"}
+    await stage.keeper.guest.tap(where, fields)
+
+
+async def page_charges(stage: Stage) -> None:
+    answer = await stage.payer.phone.done(stage.payer.phone.post("/v1/payment-codes"))
+    await stage.keeper.guest.see("/cashier")
+    page = await stage.keeper.guest.tap("/orders", {"amount": "23", "pay_code": answer["code"]})
+    assert 'data-state="paid"' in page.text
+
+
+# by phone
+
+
+async def phone_pays(stage: Stage, fen: int = 23_00) -> None:
+    order = await stage.world.order(stage.shop, fen)
+    await _consent(stage.payer, "/v1/payments", {"order_id": order.order_id} | yuan(fen))
+
+
+async def phone_pays_much(stage: Stage) -> None:
+    await phone_pays(stage, BIG_FEN)
+
+
+async def phone_scans_a_static_code(stage: Stage) -> None:
+    [found] = await stage.world.services.merchant.terminals(await stage.world.seat(stage.shop))
+    await _pays_order(stage, f"/v1/static-codes/{found.code_id}/orders", 12_50)
+
+
+async def phone_sends(stage: Stage) -> None:
+    transfer = {"payee": stage.payee.wallet.person_id, "note": "午饭"} | yuan(88_00)
+    await _consent(stage.payer, "/v1/transfers", transfer)
+
+
+async def phone_is_scanned(stage: Stage) -> None:
+    code = await stage.payee.phone.done(stage.payee.phone.post("/v1/receive-codes", {}))
+    await _pays_order(stage, f"/v1/receive-codes/{code['id']}/orders", 20_00)
+
+
+async def phone_gives_a_packet(stage: Stage) -> None:
+    sent = await _consent(stage.payer, "/v1/red-packets", {"kind": "equal"} | yuan(10_00))
+    opened = stage.payee.phone.post(f"/v1/red-packets/{sent['id']}/open", {})
+    await stage.payee.phone.done(opened)
+
+
+async def phone_tops_up(stage: Stage) -> None:
+    phone = stage.payer.phone
+    topped = {"card_id": await _card(stage)} | yuan(100_00)
+    assert (await phone.done(phone.post("/v1/topups", topped)))["status"] == "posted"
+
+
+async def phone_refunds(stage: Stage) -> None:
+    order = await _paid(stage)
+    where = f"/v1/shop/orders/{order.order_id}/refunds"
+    refund = await _consent(stage.keeper, where, {"reason": "少一份"} | yuan(10_00))
+    assert refund["status"] == "posted"
+
+
+async def phone_charges(stage: Stage) -> None:
+    payer, keeper = stage.payer.phone, stage.keeper.phone
+    code = (await payer.done(payer.post("/v1/payment-codes")))["code"]
+    body = {"pay_code": code} | yuan(23_00)
+    assert (await keeper.done(keeper.post("/v1/till/charges", body)))["state"] == "paid"
+
+
+PAIRS: tuple[tuple[Act, Act], ...] = (
+    (page_pays, phone_pays),
+    (page_pays_much, phone_pays_much),
+    (page_scans_a_static_code, phone_scans_a_static_code),
+    (page_sends, phone_sends),
+    (page_is_scanned, phone_is_scanned),
+    (page_gives_a_packet, phone_gives_a_packet),
+    (page_tops_up, phone_tops_up),
+    (page_refunds, phone_refunds),
+    (page_charges, phone_charges),
+)
+
+
+async def test_both_do_the_same_to_the_books(stage: Stage) -> None:
+    for by_page, by_phone in PAIRS:
+        prints = []
+        for act in (by_page, by_phone):
+            before = await _last()
+            await act(stage)
+            found = await _footprint(stage, before)
+            assert found, f"{act.__name__} moved nothing"
+            prints.append(found)
+            stage.world.later(days=1)  # yesterday's limits are no limits today
+        assert prints[0] == prints[1], f"{by_page.__name__}, {by_phone.__name__}"
+
+
+async def _last() -> int:
+    [row] = await LEDGER.query("select coalesce(max(journal_seq), 0) as seq from ledger.posting")
+    return int(row["seq"])
+
+
+async def _footprint(stage: Stage, after: int) -> list[tuple[str, str, int, bool]]:
+    """From, to, how much, signed or not; in the order of the books."""
+    roles = {
+        stage.payer.wallet.account_id: "payer",
+        stage.payee.wallet.account_id: "payee",
+        f"shop:{stage.shop.shop_id}": "shop",
+    }
+    rows = await LEDGER.query(
+        "select d.account_id as debit, c.account_id as credit, t.amount_fen, "
+        "p.verdict_id is not null as signed from ledger.posting p "
+        "join ledger.transfer t using (journal_seq) "
+        "join ledger.account d on d.account_key = t.debit "
+        "join ledger.account c on c.account_key = t.credit "
+        "where journal_seq > $1 order by journal_seq, line",
+        after,
+    )
+    return [
+        (*(_role(roles, row[end]) for end in ("debit", "credit")), row["amount_fen"], row["signed"])
+        for row in rows
+    ]
+
+
+def _role(roles: dict[str, str], account_id: str) -> str:
+    return roles.get(account_id) or re.sub(r"_[0-9a-z]{26}$", "", account_id)
+
+
+async def _consent(side: Side, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = await side.phone.consent(await side.phone.post(path, body))
+    assert answer.is_success, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def _pays_order(stage: Stage, path: str, fen: int) -> None:
+    phone = stage.payer.phone
+    order = await phone.done(phone.post(path, yuan(fen)))
+    await _consent(stage.payer, "/v1/payments", {"order_id": order["id"]} | yuan(fen))
+
+
+async def _paid(stage: Stage) -> Order:
+    order = await stage.world.order(stage.shop)
+    command = stage.world.paying(stage.payer.wallet, order)
+    assert (await stage.world.services.payments.start(command)).payment.status == "posted"
+    return order
+
+
+async def _card(stage: Stage) -> str:
+    [card] = await stage.world.services.banking.cards(stage.payer.wallet.person_id)
+    return card.card_id
+
+
+async def _sign(side: Side, page: httpx.Response, of: str) -> None:
+    found = re.search(rf'action="(/{of}_\w+/confirmation)"', page.text)
+    assert found, page.text
+    await side.guest.browser.ceremony(found[1], side.wallet.passkey)
