@@ -77,6 +77,7 @@ def create_app(
                 "streams": Streams(),
                 "exports": Exports(),
                 "pages": Pages(settings, files, clock),
+                "mobile": mobile,
             }
         ),
     )

@@ -16,8 +16,8 @@ from backend.risk import Approval
 from backend.settings import Settings
 from tests.phone import Phone
 from tests.web.browser import client_of
+from tests.web.shared import serving
 from tests.world import PATIENCE, Line, Wallet, World, open_world
-from web.app import create_app
 
 
 @pytest.fixture
@@ -35,8 +35,7 @@ def payments(world: World) -> Line:
 @pytest.fixture
 async def app(world: World, payments: Line) -> AsyncIterator[Litestar]:
     services = msgspec.structs.replace(world.services, payments=payments)
-    made = create_app(world.settings, services, world.clock)
-    async with made.lifespan():
+    async with serving(world.settings, services, world.clock) as made:
         yield made
 
 

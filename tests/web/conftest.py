@@ -9,8 +9,8 @@ from litestar import Litestar
 from backend.settings import Settings
 from tests.passkey import Passkey
 from tests.web.browser import Browser, client_of
+from tests.web.shared import serving
 from tests.world import World, open_world
-from web.app import create_app
 
 Visitor = Callable[[], Awaitable[Browser]]
 SignedUp = Callable[..., Awaitable[tuple[Browser, Passkey]]]
@@ -24,8 +24,7 @@ async def world(databases: Settings) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def app(world: World) -> AsyncIterator[Litestar]:
-    made = create_app(world.settings, world.services, world.clock)
-    async with made.lifespan():
+    async with serving(world.settings, world.services, world.clock) as made:
         yield made
 
 
