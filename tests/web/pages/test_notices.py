@@ -148,6 +148,7 @@ def _notice(kind: str, state: str = "", name: str = "李雷") -> Notice:
 
 STATES = {
     "topup": ("succeeded", "refused"),
+    "withdrawal": ("succeeded", "refused"),
     "transfer": ("waiting", "arrived", "recalled", "sent_arrived", "sent_recalled"),
     "request": ("open", "paid", "declined", "withdrawn", "expired"),
     "request_answered": ("paid", "declined", "expired"),

@@ -207,6 +207,9 @@ async def test_what_is_left_after_a_day_goes_back(enter: Enter) -> None:
     assert "The seed fits the hash." in page.text
     sent = await anna.see("/packets?box=sent")
     assert "Returned" in sent.text
+    bills = await world.services.bills.page(anna.wallet.person_id, "", 5)
+    [back] = [bill for bill in bills.bills if bill.kind == "packet_return"]
+    assert f'href="/packets/{packet_id}"' in (await anna.see(f"/bills/{back.bill_id}")).text
 
 
 async def test_thanks(enter: Enter) -> None:
