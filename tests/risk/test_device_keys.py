@@ -28,6 +28,7 @@ from backend.risk import (
 )
 from backend.shop_roles import Role
 from tests.device_key import DeviceKey, b64
+from tests.risk.drawing import draw, withdrawal
 from tests.risk.people import SHOP, Person, World, altered, found_shop, hire
 from tests.risk.phones import API, PAYMENTS, Handset, handset
 from tests.risk.pots import delayed, ended, fill, judged, sent, shares
@@ -65,6 +66,12 @@ async def test_one_proof_serves_one_request_whole(world: World) -> None:
     signed = await world.free(person, wanted)
     world.clock.move(timedelta(seconds=30))
     assert await world.risk.authorize(Authorize(wanted.intent_id, proof)) == signed
+
+
+async def test_a_withdrawal_of_a_phone(world: World) -> None:
+    phone = await handset(world)
+    signed = await draw(world, phone.person(), withdrawal(world, phone.owner))
+    assert signed.verdict.level == "A"
 
 
 async def test_codes_of_a_phone(world: World) -> None:
@@ -262,6 +269,7 @@ CALLS: dict[str, Callable[[World, Person, str], Awaitable[Any]]] = {
     ),
     "first passkey": lambda w, p, by: w.risk.grant_first_passkey(p.person_id, by),
     "prepare": lambda w, p, by: w.risk.prepare(Prepare(w.intent(p), by)),
+    "withdraw": lambda w, p, by: w.risk.prepare_withdrawal(Prepare(withdrawal(w, p), by)),
 }
 
 

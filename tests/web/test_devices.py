@@ -1,11 +1,14 @@
 """Other devices, sessions, freezing and limits: through the pages, with a real passkey."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from backend.db import SEC, TX
+from backend.risk import FinishSignIn
 from backend.risk.rules import NEW_DEVICE_COOL_DOWN
+from tests.device_key import DeviceKey
 from tests.passkey import Passkey
 from tests.web.browser import Browser, forms
 from tests.web.conftest import SignedUp, Visitor
@@ -48,6 +51,29 @@ async def test_removing_a_device_ends_its_sessions(
     await second.open("/security")
     assert second.page.url.path == "/signed-out"
     assert not [f for f in _actions(first) if f.endswith("/removal")]
+
+
+async def test_a_phone_with_a_key_of_its_own_is_told_apart(
+    signed_up: SignedUp, world: World
+) -> None:
+    browser, passkey = await signed_up()
+    await browser.open("/security")
+    assert ">App<" not in browser.page.text
+    risk, phone = world.services.risk, DeviceKey()
+    ceremony = await risk.begin_sign_in()
+    proof = phone.proof(
+        "POST",
+        f"{world.settings.public_origin}/api/v1/sign-in",
+        world.clock.now().timestamp(),
+        chl=json.loads(ceremony.options_json)["challenge"],
+    )
+    response = passkey.sign(ceremony.options_json)
+    await risk.finish_sign_in(
+        FinishSignIn(ceremony.ceremony_id, response, "小明的手机", device_proof=proof)
+    )
+    await browser.open("/security")
+    assert browser.page.text.count(">App<") == 1
+    assert "小明的手机" in browser.page.text
 
 
 async def test_a_removal_that_stopped_half_way_is_repeated(
