@@ -1,5 +1,7 @@
 """The JSON face. Mounted under /api by the web face, whose lifespan gives it its services."""
 
+from collections.abc import Sequence
+
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -112,11 +114,15 @@ RESOURCES = (
 )
 
 
-def create_app(settings: Settings, clock: Clock | None = None) -> Litestar:
-    """`app.state.services` must be set before the first request."""
+def create_app(
+    settings: Settings,
+    clock: Clock | None = None,
+    handlers: Sequence[ControllerRouterHandler] | None = None,
+) -> Litestar:
+    """`app.state.services` must be set before the first request. `handlers`: instead of all."""
     clock = clock or SystemClock()
     return Litestar(
-        route_handlers=route_handlers(),
+        route_handlers=route_handlers() if handlers is None else handlers,
         dependencies=DEPENDENCIES,
         middleware=_middleware(Counters(clock)),
         request_class=StrictRequest,
