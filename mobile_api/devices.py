@@ -23,7 +23,7 @@ from mobile_api.shapes import Page, page_of, timestamp
 from mobile_api.strict import NOTHING, Nothing
 from mobile_api.tokens import TokensView, tokens_view
 
-OPEN = {"open": True, "idempotent": False, "throttled": True}
+OPEN = {"open": True, "idempotent": False}
 
 
 class Granted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

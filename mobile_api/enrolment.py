@@ -22,7 +22,7 @@ from mobile_api.ceremonies import CeremonyBegun, DeviceAnswer, begun
 from mobile_api.shapes import timestamp
 from mobile_api.tokens import TokensView, tokens_view
 
-OPT = {"open": True, "idempotent": False, "throttled": True}
+OPT = {"open": True, "idempotent": False}
 
 
 class NewEnrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

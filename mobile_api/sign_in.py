@@ -15,7 +15,7 @@ from mobile_api.sessions import EndedView
 from mobile_api.strict import NOTHING, Nothing
 from mobile_api.tokens import TokensView, tokens_view
 
-OPT = {"open": True, "idempotent": False, "throttled": True}
+OPT = {"open": True, "idempotent": False}
 
 
 class SignIn(DeviceAnswer, frozen=True, kw_only=True, forbid_unknown_fields=True):
