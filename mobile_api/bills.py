@@ -7,6 +7,7 @@ import msgspec
 from litestar import get, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.response import Stream
 
 from backend.bills import (
     CATEGORIES,
@@ -23,6 +24,8 @@ from backend.bills import (
 from backend.errors import BadRequest
 from backend.money import MAX_AMOUNT_FEN
 from backend.services import Services
+from backend.texts import catalogue
+from backend.wallet.bill_file import NAME, bill_file
 from backend.wallet.course import Course, course_of
 from backend.wallet.days import begins, ends, is_askable
 from backend.wallet.timeline import Step
@@ -176,6 +179,22 @@ async def bills(
     return page_of(rows, found.next_cursor)
 
 
+@get("/v1/bills/file", media_type="text/csv", dependencies={"wanted": Provide(wanted)})
+async def download_bills(
+    wanted: NamedDependency[BillFilter],
+    caller: NamedDependency[Caller],
+    services: NamedDependency[Services],
+) -> Stream:
+    """All that the filters ask for, as CSV for spreadsheets, in the caller's language.
+
+    Refuses: bad_request."""
+    return Stream(
+        bill_file(services, wanted, catalogue(caller.person.language)),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{NAME}"'},
+    )
+
+
 @get("/v1/bills/months")
 async def months(
     caller: NamedDependency[Caller], services: NamedDependency[Services], months: Months
@@ -267,4 +286,4 @@ def _month(month: MonthSum) -> MonthView:
     )
 
 
-handlers = [bills, months, bill, label]
+handlers = [bills, download_bills, months, bill, label]

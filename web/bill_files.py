@@ -2,8 +2,6 @@
 receipt that the security system signed."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import datetime
 
 import msgspec
 from litestar import Response, get
@@ -11,40 +9,20 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from backend.bills import Bill, BillFilter, Label
 from backend.clock import Clock
 from backend.errors import BadRequest, NotFound
 from backend.identity import Person
 from backend.receipt import encode
 from backend.services import Services
 from backend.settings import Settings
-from backend.spreadsheet import BOM, line
+from backend.wallet.bill_file import NAME, bill_file
 from backend.wallet.receipts import published_keys, receipt_of
 from web import posters_pdf
 from web.bill_filter import asked
 from web.http import WebRequest
-from web.i18n import ZONE, Texts, msg, texts
-from web.receipt import Receipt, method, sheet
+from web.i18n import texts
+from web.receipt import Receipt, sheet
 from web.session import Visit, visit_of
-
-HEADS = (
-    msg("Time"),
-    msg("Settled at"),
-    msg("Kind"),
-    msg("In or out"),
-    msg("Counterparty"),
-    msg("Amount (yuan)"),
-    msg("Amount (fen)"),
-    msg("Fee (fen)"),
-    msg("Refunded (fen)"),
-    msg("Status"),
-    msg("Method"),
-    msg("Note"),
-    msg("Category"),
-    msg("My note"),
-    msg("Number"),
-    msg("Order number"),
-)
 
 # One at a time: the typefaces are read as they are used, and it is all computing.
 _turn = asyncio.Semaphore(1)
@@ -60,9 +38,9 @@ async def as_csv(
         raise BadRequest()  # not a file of more than was meant
     language = texts(visit_of(request).language)
     return Stream(
-        lines(services, wanted.wanted, language),
+        bill_file(services, wanted.wanted, language),
         media_type="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="bills.csv"'},
+        headers={"Content-Disposition": f'attachment; filename="{NAME}"'},
     )
 
 
@@ -104,42 +82,6 @@ async def receipt_keys(settings: NamedDependency[Settings]) -> Response[bytes]:
     found = msgspec.json.encode(published_keys(settings))
     headers = {"Content-Disposition": 'attachment; filename="yipay-receipt-keys.json"'}
     return Response(found, media_type="application/json", headers=headers)
-
-
-async def lines(services: Services, wanted: BillFilter, words: Texts) -> AsyncIterator[str]:
-    yield BOM + line([words.gettext(head) for head in HEADS])
-    async for bills in services.bills.stream(wanted):
-        numbers = tuple(bill.bill_id for bill in bills)
-        found = await services.bills.labels(wanted.person_id, numbers)
-        labels = {label.bill_id: label for label in found}
-        yield "".join(line(_cells(bill, labels.get(bill.bill_id), words)) for bill in bills)
-
-
-def _cells(bill: Bill, label: Label | None, words: Texts) -> list[str]:
-    """Amounts have no sign: a column of its own tells the direction."""
-    return [
-        _when(bill.event_at),
-        _when(bill.settled_at),
-        words.word("bill_kind", bill.kind),
-        words.word("bill_direction", bill.direction),
-        bill.counterparty,
-        f"{bill.amount_fen // 100}.{bill.amount_fen % 100:02d}",
-        str(bill.amount_fen),
-        str(bill.fee_fen),
-        str(bill.refunded_fen),
-        words.word("bill_status", bill.status),
-        method(bill.method, words),
-        bill.note,
-        words.word("bill_category", label.category) if label and label.category else "",
-        label.note if label else "",
-        bill.bill_id,
-        bill.order_id,
-    ]
-
-
-def _when(at: datetime | None) -> str:
-    """RFC 3339, in Chinese time."""
-    return at.astimezone(ZONE).isoformat(timespec="seconds") if at else ""
 
 
 handlers = [as_csv, as_pdf, as_signed, receipt_keys]

@@ -8,6 +8,7 @@ import msgspec
 from backend.bills import Bill
 from backend.capitals import capitals
 from backend.texts import money
+from backend.wallet.bill_file import method
 from web.i18n import Texts, msg
 from web.posters_font import lines, typeface
 from web.posters_layout import BRAND, INK, PALE, SOFT, WHITE, Box, Item, Panel, Sheet, Words
@@ -54,14 +55,6 @@ def sheet(receipt: Receipt, words: Texts) -> Sheet:
     return Sheet(
         title=title, width=width, height=height, panels=(Panel(tuple(items), 0, 0, width, height),)
     )
-
-
-def method(word: str, words: Texts) -> str:
-    """How it was paid: a level, a card, the balance."""
-    if word.startswith("card:"):
-        return f"{words.gettext('Bank card')} {word[5:]}"
-    kind = "level" if word in ("A", "B", "C", "D") else "method"
-    return words.word(kind, word) if word else ""
 
 
 def _rows(receipt: Receipt, words: Texts) -> Iterator[tuple[str, str]]:
