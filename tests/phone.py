@@ -134,7 +134,7 @@ class Phone:
         """One request with token, proof and Idempotency-Key; once more if a nonce is wanted."""
         if signed_in and self.refresh_token and self.now() > self.expires_at - EARLY:
             await self.refresh()
-        content = b"" if body is None else json.dumps(body).encode()
+        content = body if isinstance(body, bytes) else _json(body)
         headers = {"Accept-Language": self.language}
         if method in UNSAFE:
             headers["Idempotency-Key"] = f'"{key or uuid.uuid4()}"'
@@ -212,6 +212,10 @@ class Phone:
         self.keep(answer.json())
         me = await self.done(self.get("/v1/me"))
         self.person_id, self.name = me["id"], me["name"]
+
+
+def _json(body: Any) -> bytes:
+    return b"" if body is None else json.dumps(body).encode()
 
 
 def hashed(data: bytes) -> str:
