@@ -11,6 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend import proof
 from backend.proof import ProofInvalid
@@ -346,3 +348,42 @@ def test_a_refusal_shows_nothing_of_the_proof() -> None:
         proof.read(text)
     assert str(caught.value) == "claims"
     assert caught.value.__cause__ is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+MEMBERS = st.dictionaries(
+    st.sampled_from(["typ", "alg", "jwk", "jti", "htm", "htu", "iat", "ath", "nonce", "crit"]), JSON
+)
+SIGNER = DeviceKey()
+
+
+@given(
+    st.text() | st.from_regex(r"[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,90}\Z")
+)
+def test_any_text_is_a_proof_or_refused(text: str) -> None:
+    with pytest.raises(ProofInvalid):
+        proof.read(text)
+
+
+@given(MEMBERS, MEMBERS)
+def test_any_members_are_read_or_refused(head: dict[str, Any], claims: dict[str, Any]) -> None:
+    text = SIGNER.proof("POST", URL, AT, header=head, **claims)
+    try:
+        found = proof.read(text)
+    except ProofInvalid:
+        return
+    assert found.thumbprint == SIGNER.thumbprint
+
+
+@given(st.dictionaries(st.sampled_from(["kty", "crv", "x", "y", "d", "k"]), JSON))
+def test_any_key_is_read_or_refused(changes: dict[str, Any]) -> None:
+    for jwk in (EC, OKP):
+        try:
+            proof.read(SIGNER.proof("POST", URL, AT, header={"jwk": jwk | changes}))
+        except ProofInvalid:
+            continue
+        raise AssertionError("nobody has signed by that key")
