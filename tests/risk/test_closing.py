@@ -42,9 +42,11 @@ async def test_alarms_are_listed_and_closed(alarms: dict[str, str]) -> None:
     assert thawed.stdout == "alarm 2 is closed person:ben is thawed\n"
     assert await frozen() == ["person:ann"]
     events = await SEC.query(
-        "select person_id, device_id, kind from risk.security_event order by 1"
+        "select person_id, device_id, kind from risk.security_event order by event_seq"
     )
     assert [tuple(row) for row in events] == [
+        ("person:ann", "alarm 1", "alarm_frozen"),
+        ("person:ben", "alarm 2", "alarm_frozen"),
         ("", "alarm 1", "alarm_closed"),
         ("", "alarm 2", "alarm_closed"),
         ("person:ben", "alarm 2", "alarm_thawed"),
