@@ -64,7 +64,7 @@ def chosen(accepted: str) -> str:
     """The best of what is accepted that we have, "" for none. zstd wins a tie."""
     wishes = dict(_wish(part) for part in accepted[:500].split(","))
     otherwise = wishes.get("*", 0.0)
-    weights = {each: wishes.get(each, otherwise) for each in (ZSTD, str(CompressionEncoding.GZIP))}
+    weights = {each: wishes.get(each, otherwise) for each in (ZSTD, CompressionEncoding.GZIP.value)}
     best = max(weights, key=lambda each: weights[each])
     return best if weights[best] > 0 else ""
 

@@ -1,5 +1,6 @@
 """Failures as RFC 9457 problems, in the caller's language."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import structlog
 from litestar import Request, Response
 from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.routes import HTTPRoute
 from litestar.types import ExceptionHandlersMap, Message, Scope
 
 from backend import ids
@@ -34,6 +36,8 @@ PLAIN: Mapping[int, str] = {
     429: "too_many_requests",
 }
 INTERNAL = "internal_error"
+
+_PARAMETER = re.compile(r"\{[^}]+\}")
 HEADERS = {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
@@ -124,7 +128,10 @@ def on_invalid(request: Request[Any, Any, Any], error: ValidationException) -> R
 
 def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     status = error.status_code if error.status_code in PLAIN else 400
-    return _plain(request, status, PLAIN[status], retryable=status == 429)
+    answer = _plain(request, status, PLAIN[status], retryable=status == 429)
+    if status == 405:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return answer
 
 
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
@@ -138,6 +145,17 @@ HANDLERS: ExceptionHandlersMap = {
     HTTPException: on_http,
     Exception: on_bug,
 }
+
+
+def _methods(request: Request[Any, Any, Any]) -> set[str]:
+    """What the address does take."""
+    path = request.scope["path"].rstrip("/") or "/"
+    return {
+        method
+        for route in request.app.routes
+        if isinstance(route, HTTPRoute) and re.fullmatch(_PARAMETER.sub("[^/]+", route.path), path)
+        for method in route.methods
+    }
 
 
 def _plain(

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -152,7 +153,7 @@ def _page(item: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_shape(kind: Any) -> bool:
-    if kind is None or kind is Nothing or kind in (bytes, str, Any):
+    if kind in (None, NoneType, Nothing, bytes, str, Any):
         return False
     return not _is_file(kind)
 

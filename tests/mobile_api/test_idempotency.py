@@ -65,9 +65,8 @@ async def client(world: World, probe: Probe) -> AsyncIterator[httpx.AsyncClient]
             headers={"location": f"/v1/probes/{made}"},
         )
 
-    app = create_app(world.settings)
+    app = create_app(world.settings, world.clock, [handler])
     app.state.services = world.services
-    app.register(handler)
     transport = httpx.ASGITransport(cast(Any, app))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as made:
         yield made
