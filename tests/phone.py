@@ -49,7 +49,7 @@ class Phone:
         self.client, self.inbox, self.language, self.origin = client, inbox, language, origin
         self.clock: Clock = clock or SystemClock()
         self.skew = timedelta()
-        self.key, self.passkey = DeviceKey(alg), Passkey()
+        self.key, self.passkey = DeviceKey(alg), Passkey(origin=origin)
         self.person_id = self.name = self.number = ""
         self.access_token = self.refresh_token = self.nonce = ""
         self.expires_at = self.now()
