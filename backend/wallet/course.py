@@ -97,6 +97,14 @@ def _other(person: Person, payment: Payment | None, transfer: Transfer | None) -
 async def _packet(services: Services, bill: Bill, payment: Payment | None) -> str:
     if bill.kind == "packet_out" and payment:
         return payment.payee_id
-    if bill.kind == "packet_return":  # it goes back to who paid the packet's order
-        return (await services.payments.order(bill.order_id)).payee_id
+    if bill.kind == "packet_return":
+        return await _returned(services, bill)
     return bill.bill_id if bill.kind == "packet_in" else ""
+
+
+async def _returned(services: Services, bill: Bill) -> str:
+    """The packet that the bill's order had paid for."""
+    try:
+        return (await services.payments.order(bill.order_id)).payee_id
+    except NotFound:
+        return ""

@@ -50,7 +50,7 @@ def _heads(words: Catalogue) -> list[str]:
     return [
         words.gettext("Time"),
         words.gettext("Kind"),
-        words.gettext("From"),
+        words.gettext("Sender"),
         words.gettext("Greeting"),
         words.gettext("Amount"),
         words.gettext("Luckiest"),

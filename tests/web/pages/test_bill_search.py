@@ -59,6 +59,17 @@ async def test_what_is_looked_for_comes_and_the_rest_does_not(enter: Enter, worl
     assert "Nothing found" in nothing
 
 
+async def test_month_heads_come_to_what_the_filter_lets_through(enter: Enter, world: World) -> None:
+    guest = await enter()
+    for kind in ("payment", "transfer"):
+        await of_kind(world, guest, kind, "out")
+    assert "¥246.90" in (await guest.see("/bills")).text
+    filtered = (await guest.see("/bills?kind=payment")).text
+    assert filtered.count("<dt>Out</dt>") == 1
+    assert "¥246.90" not in filtered
+    assert "¥123.45" in filtered.split('class="month"')[1].split("</dl>")[0]
+
+
 async def test_pages_keep_the_filter(enter: Enter, world: World) -> None:
     guest = await enter()
     made = await record(world, guest, PAGE_SIZE + 3, counterparty="面馆")

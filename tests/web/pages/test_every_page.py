@@ -6,7 +6,21 @@ from tests.web.browser import Browser
 from tests.web.pages.conftest import Enter, Till, code_path
 from tests.world import World
 
-PERSONAL = ["/", "/scan", "/bills", "/topups/new", "/cards", "/cards/new", "/shop/new"]
+PERSONAL = [
+    "/",
+    "/scan",
+    "/bills",
+    "/topups/new",
+    "/cards",
+    "/cards/new",
+    "/friends",
+    "/send",
+    "/requests",
+    "/packets",
+    "/notices",
+    "/notices/switches",
+    "/shop/new",
+]
 OF_SHOPS = ["/shop", "/cashier"]
 
 
@@ -52,7 +66,7 @@ async def test_parts_carry_their_own_nonce(till: Till) -> None:
 async def test_nothing_on_a_page_needs_an_open_policy(till: Till) -> None:
     """No inline script or style, no handlers in attributes, nothing that htmx would evaluate."""
     order = await till.order()
-    for path in ("/", "/bills", "/shop", "/cashier", f"/orders/{order.order_id}", code_path(order)):
+    for path in (*PERSONAL, "/shop", "/cashier", f"/orders/{order.order_id}", code_path(order)):
         text = (await till.owner.see(path)).text
         for forbidden in ("style=", "<style", "onclick=", "hx-on", "js:", "javascript:"):
             assert forbidden not in text, (path, forbidden)
