@@ -29,7 +29,17 @@ FOR_CONSUMERS = {
     "packet-new": "/packets/new",
     "friends": "/friends",
     "friend-new": "/friends/new",
+    "friends-asked": "/friends/requests/sent",
+    "groups": "/groups",
     "group-new": "/groups/new",
+    "send": "/send",
+    "requests": "/requests",
+    "request-new": "/requests/new",
+    "withdraw": "/withdrawals/new",
+    "notices": "/notices",
+    "notice-switches": "/notices/switches",
+    "bills-filtered": "/bills?kind=payment",
+    "freeze": "/freeze",
     "security": "/security",
     "limits": "/limits",
     "shop-new": "/shop/new",
@@ -54,6 +64,8 @@ FOR_CASHIERS = {"cashier-s-till": "/cashier", "permission-missing": "/shop/order
 LINKED_FOR_CONSUMERS = {
     "bill": ("/bills", "main a[href^='/bills/']"),
     "packet-closed": ("/packets", "main a.small-packet"),
+    "friend": ("/friends", "main a.row[href^='/friends/usr_']"),
+    "group": ("/friends", "main a[href^='/groups/grp_']"),
     "packet-opened": ("/packets?box=received", "main a.row[href^='/packets/red_']"),
 }
 LINKED_FOR_SHOPS = {
@@ -61,6 +73,7 @@ LINKED_FOR_SHOPS = {
     "poster": ("/shop/stores", "main a[href^='/shop/stores/']", "main a[href$='/poster']"),
     "shop-order": ("/shop/orders", "main a[href^='/shop/orders/ord_']"),
     "refund": ("/shop/refunds", "main a[href$='/refund']"),
+    "settlement-day": ("/shop/settlement", "main a[href^='/shop/settlement/']"),
 }
 
 EVERYWHERE: Mapping[str, tuple[Mapping[str, str], Mapping[str, tuple[str, ...]]]] = {

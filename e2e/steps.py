@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from backend.sandbox.cards import number
-from e2e.people import Visitor
+from e2e.people import DESKTOP, Visitor
 from e2e.wallet import Wallet
 
 ARTEFACTS = Path("artefacts/e2e")
@@ -260,3 +261,15 @@ def split(visitor: Visitor, group: str, yuan: str) -> None:
     page.locator("form[action='/requests/summary'] button[type=submit]").click()
     page.locator("form[action='/requests'] button[type=submit]").click()
     page.wait_for_url("**/requests/req_*")
+
+
+def people(make: Callable[..., Visitor], wallet: Wallet, *names: str) -> list[Visitor]:
+    """The first one has 100 yuan; the second sits at a desk."""
+    made: list[Visitor] = []
+    for name in names:
+        one = make(viewport=DESKTOP) if len(made) == 1 else make()
+        sign_up(one, wallet, fresh_phone(), name)
+        made.append(one)
+    bind_card(made[0], wallet)
+    top_up(made[0], "100")
+    return made

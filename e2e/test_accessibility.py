@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from e2e import makings
 from e2e.people import DESKTOP, PHONE
 from e2e.places import EVERYWHERE, all_of, enter
 from e2e.wallet import Wallet
@@ -23,14 +24,20 @@ RUN = """async () => {
 }"""
 
 
-@pytest.mark.timeout(600)  # some twenty pages in four forms
+@pytest.fixture(scope="module")
+def made(browser: Browser, wallet: Wallet) -> makings.Paths:
+    return makings.make(browser, wallet.url)
+
+
+@pytest.mark.timeout(600)  # some forty pages in four forms
 @pytest.mark.parametrize("who", EVERYWHERE)
-def test_no_page_has_a_serious_finding(browser: Browser, wallet: Wallet, who: str) -> None:
+def test_no_page_has_a_serious_finding(
+    browser: Browser, wallet: Wallet, made: makings.Paths, who: str
+) -> None:
     page = browser.new_context(base_url=wallet.url, locale="zh-CN").new_page()
     enter(page, who)
-    faults = [
-        fault for name, path in all_of(who, page).items() for fault in _faults(page, name, path)
-    ]
+    places = {**all_of(who, page), **made[who]}
+    faults = [fault for name, path in places.items() for fault in _faults(page, name, path)]
     page.context.close()
     assert not faults, "\n".join(faults)
 

@@ -1,4 +1,4 @@
-"""Red packets among friends: a lucky one in a group, one for a friend alone, money called back.
+"""Red packets among friends: a lucky one in a group, one for a friend alone.
 
 A packet's end after 24 hours has its story in tests/web/pages/test_packets.py: there the clock can
 be moved.
@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from e2e import steps
 from e2e.conftest import product
-from e2e.people import DESKTOP, Visitor
+from e2e.people import Visitor
 from e2e.wallet import Wallet
 
 Make = Callable[..., Visitor]
@@ -23,25 +23,13 @@ def wallet() -> Iterator[Wallet]:
         yield running
 
 
-def _people(make: Make, wallet: Wallet, *names: str) -> list[Visitor]:
-    """The first one has 100 yuan."""
-    people: list[Visitor] = []
-    for name in names:
-        one = make(viewport=DESKTOP) if len(people) == 1 else make()
-        steps.sign_up(one, wallet, steps.fresh_phone(), name)
-        people.append(one)
-    steps.bind_card(people[0], wallet)
-    steps.top_up(people[0], "100")
-    return people
-
-
 def _fen(text: str) -> int:
     return int(text.replace("¥", "").replace(".", ""))
 
 
 @pytest.mark.timeout(300)
 def test_a_lucky_packet_in_a_group(wallet: Wallet, visitor: Make) -> None:
-    anna, ben, cleo, dan = _people(visitor, wallet, "安娜", "本本", "可可", "丹丹")
+    anna, ben, cleo, dan = steps.people(visitor, wallet, "安娜", "本本", "可可", "丹丹")
     steps.open_group(anna, "一家人", ben, cleo, dan)
     for one in (ben, cleo):
         one.page.goto("/packets")  # they look at their inbox when it comes
@@ -78,7 +66,7 @@ def test_a_lucky_packet_in_a_group(wallet: Wallet, visitor: Make) -> None:
 
 @pytest.mark.timeout(300)
 def test_a_packet_for_one_friend_lands_live(wallet: Wallet, visitor: Make) -> None:
-    anna, ben = _people(visitor, wallet, "安娜", "本本")
+    anna, ben = steps.people(visitor, wallet, "安娜", "本本")
     steps.befriend(anna, ben)
     ben.page.goto("/")
     expect(ben.page.locator(".firsts__count")).to_have_count(0)
@@ -90,32 +78,3 @@ def test_a_packet_for_one_friend_lands_live(wallet: Wallet, visitor: Make) -> No
     assert "8.88" in steps.balance(ben)
     assert anna.errors == []
     assert ben.errors == []
-
-
-@pytest.mark.timeout(300)
-def test_a_delayed_transfer_is_called_back(wallet: Wallet, visitor: Make) -> None:
-    anna, ben = _people(visitor, wallet, "安娜", "本本")
-    steps.befriend(anna, ben)
-    steps.transfer(anna, "本本", "20", delay="2")
-    transfer = anna.page.url
-    assert "80.00" in steps.balance(anna)
-    anna.page.goto(transfer)
-    anna.page.locator("form[action$='/recall'] button[type=submit]").click()
-    expect(anna.page.locator("main")).to_contain_text("已撤回")
-    assert "100.00" in steps.balance(anna)
-    assert steps.balance(ben) == "¥0.00"
-
-
-@pytest.mark.timeout(300)
-def test_a_bill_split_among_three(wallet: Wallet, visitor: Make) -> None:
-    anna, ben, cleo = _people(visitor, wallet, "安娜", "本本", "可可")
-    steps.open_group(ben, "火锅", anna, cleo)
-    steps.split(ben, "火锅", "90")
-    request = ben.page.url
-    anna.page.goto(request)
-    anna.page.locator("main a[href^='/send/']").click()
-    anna.page.locator("form button[type=submit]").last.click()
-    anna.page.locator("#pay-now").click()
-    anna.page.wait_for_url("**/transfers/*")
-    assert "70.00" in steps.balance(anna)
-    assert "30.00" in steps.balance(ben)
