@@ -4,6 +4,7 @@ world = await stack.enter_async_context(open_world(settings))
 anna = await world.person(balance=100_00)
 """
 
+import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -51,12 +52,13 @@ class Crash(Exception):
 
 
 class Line:
-    """The line to another system. `down`, or by method: `crash_before`, `crash_after`, and `lost`
-    (the call is carried out and its answer drops)."""
+    """The line to another system. `down`, `slow_s`, or by method: `crash_before`, `crash_after`,
+    and `lost` (the call is carried out and its answer drops)."""
 
     def __init__(self, real: object) -> None:
         self._real = real
         self.down = False
+        self.slow_s = 0.0
         self.lost: set[str] = set()
         self.crash_before: set[str] = set()
         self.crash_after: set[str] = set()
@@ -65,6 +67,8 @@ class Line:
     def __getattr__(self, name: str) -> Any:
         async def call(*args: Any) -> Any:
             self.calls.append(name)
+            if self.slow_s:
+                await asyncio.sleep(self.slow_s)
             if self.down:
                 raise Unavailable()
             if name in self.crash_before:
@@ -79,7 +83,7 @@ class Line:
         return call
 
     def heal(self) -> None:
-        self.down = False
+        self.down, self.slow_s = False, 0.0
         for faults in (self.lost, self.crash_before, self.crash_after):
             faults.clear()
 
