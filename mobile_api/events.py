@@ -120,7 +120,9 @@ async def _stream(
     if streams.full(caller.session_id):
         raise TooManyCalls(seconds=FULL_RETRY_S)
     messages = _messages(services, caller, topics, int(last) if last else None)
-    return ServerSentEvent(streams.counted(caller.session_id, messages))
+    return ServerSentEvent(
+        streams.counted(caller.session_id, messages), headers={"Cache-Control": "no-store"}
+    )
 
 
 async def _messages(
