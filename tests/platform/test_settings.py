@@ -74,6 +74,8 @@ def test_unknown_variable_is_named(name: str) -> None:
         ("ANDROID_APPS", "cn.yipay", "package:SHA-256"),
         ("ANDROID_APPS", f"yipay:{'a' * 64}", "package:SHA-256"),
         ("ANDROID_APPS", f"cn.yipay:{'a' * 63}", "package:SHA-256"),
+        ("ANDROID_APPS", f"cn.易支付:{'a' * 64}", "package:SHA-256"),
+        ("ANDROID_APPS", f"cn.y易:{'a' * 64}", "package:SHA-256"),
         ("ANDROID_APPS", f"cn.yipay:{'g' * 64}", "package:SHA-256"),
         ("ANDROID_APPS", f"cn.yipay:{'a' * 64}, cn.other:{'b' * 64}", "package:SHA-256"),
         ("ANDROID_APPS", f"cn.yipay:{'a' * 64},", "package:SHA-256"),
