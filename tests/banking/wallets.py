@@ -1,14 +1,18 @@
 """A person with a wallet, a trusted device, a bound card and money on both sides."""
 
+from pathlib import Path
+
 import msgspec
 
-from backend import ids
+from backend import ids, keys
 from backend.banking import (
     ConfirmWithdrawal,
     StartTopUp,
     StartWithdrawal,
     Withdrawal,
 )
+from backend.db import BOOKS
+from backend.ledger.audit import audit
 from tests.banking.conftest import World, until
 from tests.banking.shops import enrol
 from tests.passkey import Passkey
@@ -94,7 +98,7 @@ async def until_ended(world: World, start: StartWithdrawal, *, sweeping: bool = 
 
 
 async def check_books(world: World, *wallets: Wallet) -> None:
-    """I8: nothing in transit, and the bank has what the books say."""
+    """I8: nothing in transit, the bank has what the books say, and `yipay audit` finds nothing."""
     owned = [await world.balance(wallet.account) for wallet in wallets]
     company = [await world.balance(f"{name}") for name in ("bank:disputed", "fee:income")]
     clearing = await world.balance("bank:clearing")
@@ -102,3 +106,5 @@ async def check_books(world: World, *wallets: Wallet) -> None:
     assert await world.balance("bank:payout") == 0
     assert clearing + sum(owned) + sum(company) == 0
     assert await world.custody() == -clearing
+    proof = await audit(BOOKS, keys.published(Path(world.settings.verdict_keys)))
+    assert proof.clean, proof.faults

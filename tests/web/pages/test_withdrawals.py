@@ -154,6 +154,7 @@ async def test_over_a_limit_and_with_a_strange_card(guest: Guest, world: World) 
         wanted = await fields(guest, world, amount=amount, speed=speed)
         answer = await guest.tap_htmx("/withdrawals", wanted)
         assert (answer.status_code, said in answer.text) == (403, True), answer.text
+    await guest.see("/withdrawals/new")
     strange = await fields(guest, world, card_id=ids.new("crd"))
     assert (await guest.tap_htmx("/withdrawals", strange)).status_code == 404
 
