@@ -4,12 +4,16 @@ Refusals have keys: `refusal.<code>` (what happened), `refusal.<code>.detail` (o
 its parameters came; of one limit `refusal.<code>.detail.<limit>`), `refusal.<code>.todo`.
 """
 
+from datetime import datetime
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
+from babel import Locale
 from babel.core import negotiate_locale
+from babel.dates import format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
@@ -19,6 +23,7 @@ from backend.money import yuan
 
 LOCALES = {"zh-CN": "zh_Hans_CN", "en": "en"}
 DEFAULT = "zh-CN"
+ZONE = ZoneInfo("Asia/Shanghai")
 # The catalogues lie with the pages, whose texts most of them are; the other face reads them too.
 FOLDER = Path(__file__).parents[1] / "web" / "locale"
 
@@ -40,6 +45,7 @@ class Catalogue:
 
     def __init__(self, language: str) -> None:
         self.language = language
+        self._locale = Locale.parse(LOCALES[language])
         self._catalogue = _load(FOLDER / LOCALES[language] / "LC_MESSAGES")
 
     def gettext(self, message: str) -> str:
@@ -47,6 +53,11 @@ class Catalogue:
 
     def ngettext(self, one: str, many: str, count: int) -> str:
         return str(self._catalogue.ngettext(one, many, count))
+
+    def when(self, at: datetime, zone: ZoneInfo = ZONE) -> str:
+        """Day and time to the minute, in Chinese time or a shop's."""
+        pattern = "y年M月d日 HH:mm" if self.language == "zh-CN" else "d MMM y, HH:mm"
+        return format_datetime(at, pattern, tzinfo=zone, locale=self._locale)
 
     def word(self, kind: str, name: str) -> str:
         """The text of a machine word, for example word("level", "A")."""

@@ -16,6 +16,7 @@ from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
+from backend.drawing.typeface import FONTS
 from web.http import WebRequest
 from web.security.headers import STATIC_CSP
 
@@ -33,7 +34,6 @@ VENDORED = {
     "zxing-reader.wasm": PACKAGES / "zxing-wasm/dist/reader/zxing_reader.wasm",
 }
 # For what is printed, not for browsers: outside of what is served.
-FONTS = HERE / "fonts"
 PRINTED = {
     f"NotoSansSC-{weight}.ttf": PACKAGES
     / f"@expo-google-fonts/noto-sans-sc/{number}{weight}/NotoSansSC_{number}{weight}.ttf"

@@ -1,8 +1,6 @@
 """Bills to take along: the list as a file for spreadsheets, the record of one as PDF, and the
 receipt that the security system signed."""
 
-import asyncio
-
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -10,22 +8,18 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from backend.clock import Clock
-from backend.errors import BadRequest, NotFound
+from backend.errors import BadRequest
 from backend.identity import Person
 from backend.receipt import encode
 from backend.services import Services
 from backend.settings import Settings
 from backend.wallet.bill_file import NAME, bill_file
 from backend.wallet.receipts import published_keys, receipt_of
-from web import posters_pdf
+from backend.wallet.record import record_of
 from web.bill_filter import asked
 from web.http import WebRequest
 from web.i18n import texts
-from web.receipt import Receipt, sheet
 from web.session import Visit, visit_of
-
-# One at a time: the typefaces are read as they are used, and it is all computing.
-_turn = asyncio.Semaphore(1)
 
 
 @get("/bills.csv")
@@ -53,16 +47,8 @@ async def as_pdf(
     bill_id: FromPath[str],
 ) -> Response[bytes]:
     """Of what the books say was done. Refuses: NotFound (also while it is under way)."""
-    bill = await services.bills.bill(person.person_id, bill_id)
-    if bill.status != "succeeded":
-        raise NotFound()
-    receipt = Receipt(bill=bill, holder=person.display_name, made_at=clock.now())
-    words = texts(visit.language)
-    async with _turn:
-        body = await asyncio.to_thread(
-            lambda: posters_pdf.drawn(sheet(receipt, words), receipt.made_at)
-        )
-    headers = {"Content-Disposition": f'attachment; filename="yipay-{bill.bill_id}.pdf"'}
+    body = await record_of(services, person, bill_id, texts(visit.language), clock.now())
+    headers = {"Content-Disposition": f'attachment; filename="yipay-{bill_id}.pdf"'}
     return Response(body, media_type="application/pdf", headers=headers)
 
 

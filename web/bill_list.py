@@ -6,8 +6,8 @@ import msgspec
 
 from backend.bills import Bill, Label, MonthSum
 from backend.services import Services
+from backend.texts import ZONE
 from web.bill_filter import Asked
-from web.i18n import ZONE
 
 PAGE_SIZE = 20
 

@@ -7,7 +7,6 @@ from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from babel import Locale
 from babel.dates import (
     format_date,
     format_datetime,
@@ -16,20 +15,11 @@ from babel.dates import (
 )
 from babel.units import format_unit
 
-from backend.texts import LOCALES, Catalogue
-
-ZONE = ZoneInfo("Asia/Shanghai")
+from backend.texts import LOCALES, ZONE, Catalogue
 
 
 class Texts(Catalogue):
-    def __init__(self, language: str) -> None:
-        super().__init__(language)
-        self._locale = Locale.parse(LOCALES[language])
-
-    def when(self, at: datetime, zone: ZoneInfo = ZONE) -> str:
-        """Day and time to the minute, in Chinese time or a shop's."""
-        pattern = "y年M月d日 HH:mm" if self.language == "zh-CN" else "d MMM y, HH:mm"
-        return format_datetime(at, pattern, tzinfo=zone, locale=self._locale)
+    """What is said in pages beside what every face says."""
 
     def time(self, at: datetime) -> str:
         return format_datetime(at, "HH:mm", tzinfo=ZONE, locale=self._locale)

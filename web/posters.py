@@ -10,15 +10,15 @@ from litestar.params import FromPath, FromQuery
 
 from backend.clock import Clock
 from backend.codes import account, addresses
+from backend.drawing import pdf, svg
+from backend.drawing.layout import Poster, Size, sheet
 from backend.errors import BadRequest, NotFound
 from backend.identity import Person
 from backend.merchant import Seat, Shop, Store, Terminal
 from backend.services import Services
 from backend.settings import Settings
 from backend.shop_roles import Permission
-from web import posters_pdf, posters_svg
 from web.http import WebRequest
-from web.posters_layout import Poster, Size, sheet
 from web.render import page
 from web.shop_seat import seat_with
 
@@ -88,7 +88,7 @@ async def as_svg(  # noqa: PLR0913 — what a handler needs arrives by name
     place, choice = await _place(services, person, terminal_id), _choice(size, form)
     poster = _poster(place, settings, choice)
     async with _turn:
-        body = await asyncio.to_thread(lambda: posters_svg.drawn(sheet(poster, choice.size)))
+        body = await asyncio.to_thread(lambda: svg.drawn(sheet(poster, choice.size)))
     return _file(body, "image/svg+xml", f"{_name(place, choice)}.svg", "inline")
 
 
@@ -105,7 +105,7 @@ async def as_pdf(  # noqa: PLR0913 — what a handler needs arrives by name
     place, choice = await _place(services, person, terminal_id), _choice(size, form)
     poster, now = _poster(place, settings, choice), clock.now()
     async with _turn:
-        body = await asyncio.to_thread(lambda: posters_pdf.drawn(sheet(poster, choice.size), now))
+        body = await asyncio.to_thread(lambda: pdf.drawn(sheet(poster, choice.size), now))
     return _file(body, "application/pdf", f"{_name(place, choice)}.pdf", "attachment")
 
 

@@ -25,10 +25,10 @@ from markupsafe import Markup
 from backend.clock import Clock
 from backend.identity import IDLE_LIFE
 from backend.settings import Settings
-from backend.texts import money
+from backend.texts import ZONE, money
 from web.assets import Assets
 from web.http import VARY, WebRequest
-from web.i18n import ZONE, Texts, texts
+from web.i18n import Texts, texts
 from web.security import cookies
 from web.security.csrf import issue
 from web.security.headers import nonce_of

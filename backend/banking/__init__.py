@@ -54,8 +54,8 @@ MAX_CARDS = 10  # of one person
 MAX_OFFERS = 10  # cards that one person tries to bind in 24 hours
 TRANSIT_LIFE = timedelta(minutes=30)  # then an order that the bank has not decided is closed
 
-CardNumber = Annotated[str, msgspec.Meta(pattern=r"^\d{12,19}$")]
-MicroCode = Annotated[str, msgspec.Meta(pattern=r"^\d{4}$")]
+CardNumber = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12,19}(?![\s\S])")]
+MicroCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}$", max_length=4)]
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):

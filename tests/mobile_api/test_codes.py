@@ -57,7 +57,7 @@ async def test_ours_lead_on(phone: Phone, world: World) -> None:
         ("https://qr.alipay.com/fkx1234", "wallet", "alipay"),
         ("https://evil.example/o/x", "address", ""),
         ("6222020000000000", "card", ""),
-        ("00020101021126", "broken", None),
+        ("00020101021126a", "broken", None),
         ("hello", "unknown", ""),
         ("a\u202eb", "unknown", ""),
     ],

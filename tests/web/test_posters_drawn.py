@@ -12,10 +12,10 @@ import segno
 import zxingcpp
 
 from backend.codes import account, addresses, classify
+from backend.drawing import pdf, svg
+from backend.drawing.layout import Poster, Size, Words, matrix_of, sheet
+from backend.drawing.typeface import lines, typeface
 from backend.ids import new
-from web import posters_pdf, posters_svg
-from web.posters_font import lines, typeface
-from web.posters_layout import Poster, Size, Words, matrix_of, sheet
 
 ORIGIN = "https://pay.example.com"
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -52,9 +52,9 @@ def poster(payload: str, **changes: str) -> Poster:
     return msgspec.structs.replace(plain, **changes)
 
 
-def rendered(pdf: bytes, scale: float = 2) -> list[str]:
+def rendered(drawn: bytes, scale: float = 2) -> list[str]:
     """What a scanner reads on the first page, at 144 dots per inch."""
-    page = pypdfium2.PdfDocument(pdf)[0]
+    page = pypdfium2.PdfDocument(drawn)[0]
     image = page.render(scale=scale).to_pil().convert("L")
     return [code.text for code in zxingcpp.read_barcodes(image)]
 
@@ -62,8 +62,8 @@ def rendered(pdf: bytes, scale: float = 2) -> list[str]:
 @both_forms
 @every_size
 def test_the_code_of_a_pdf_is_read_back(size: Size, form: str) -> None:
-    pdf = posters_pdf.drawn(sheet(poster(PAYLOADS[form]), size), AT)
-    found = rendered(pdf)
+    made = pdf.drawn(sheet(poster(PAYLOADS[form]), size), AT)
+    found = rendered(made)
     assert found == [PAYLOADS[form]] * (2 if size == "tent" else 1)
     scanned = classify.read(found[0], ORIGIN)
     assert (scanned.kind, scanned.ref) == ("static", CODE)
@@ -71,8 +71,8 @@ def test_the_code_of_a_pdf_is_read_back(size: Size, form: str) -> None:
 
 @every_size
 def test_a_pdf_has_its_size_its_texts_and_its_glyphs(size: Size) -> None:
-    pdf = posters_pdf.drawn(sheet(poster(PAYLOADS["address"]), size), AT)
-    document = pypdfium2.PdfDocument(pdf)
+    made = pdf.drawn(sheet(poster(PAYLOADS["address"]), size), AT)
+    document = pypdfium2.PdfDocument(made)
     assert len(document) == 1
     points = tuple(length * 72 / 25.4 for length in MM[size])
     assert document[0].get_size() == pytest.approx(points, abs=0.1)
@@ -89,16 +89,16 @@ def test_a_pdf_has_its_size_its_texts_and_its_glyphs(size: Size) -> None:
         "more with a passkey",
     ):
         assert said in text
-    assert pdf.count(b"/FontFile2") == 2  # embedded, both weights
-    assert b"STSong" not in pdf
-    assert len(pdf) < 100_000
+    assert made.count(b"/FontFile2") == 2  # embedded, both weights
+    assert b"STSong" not in made
+    assert len(made) < 100_000
 
 
 @both_forms
 @every_size
 def test_an_svg_holds_the_modules_of_the_code(size: Size, form: str) -> None:
-    svg = posters_svg.drawn(sheet(poster(PAYLOADS[form]), size))
-    root = ElementTree.fromstring(svg)
+    made = svg.drawn(sheet(poster(PAYLOADS[form]), size))
+    root = ElementTree.fromstring(made)
     codes = [path for path in root.iter() if path.get("class") == "code"]
     assert len(codes) == (2 if size == "tent" else 1)
     wanted = segno.make(PAYLOADS[form], error="m", micro=False, boost_error=False)
@@ -112,16 +112,16 @@ def test_an_svg_holds_the_modules_of_the_code(size: Size, form: str) -> None:
 
 @every_size
 def test_an_svg_stands_alone(size: Size) -> None:
-    svg = posters_svg.drawn(sheet(poster(PAYLOADS["address"]), size)).decode()
-    root = ElementTree.fromstring(svg)
+    made = svg.drawn(sheet(poster(PAYLOADS["address"]), size)).decode()
+    root = ElementTree.fromstring(made)
     assert root.get("width") == f"{MM[size][0]}mm"
     assert root.get("height") == f"{MM[size][1]}mm"
     for needing in ("<text", "<style", "style=", "<script", "href", "url(", "font"):
-        assert needing not in svg
-    assert svg.count("http") == 1  # the name space
+        assert needing not in made
+    assert made.count("http") == 1  # the name space
     names = [element.get("id") for element in root.iter() if element.get("id")]
     assert len(names) == len(set(names))
-    assert "付款前请核对商户名称" in svg  # told to those who listen
+    assert "付款前请核对商户名称" in made  # told to those who listen
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -129,8 +129,8 @@ def test_an_svg_stands_alone(size: Size) -> None:
 def test_odd_names_print(size: Size, name: str) -> None:
     payload = account.static(CODE, name, "Shanghai", "5812", "12345678")
     drawn = sheet(poster(payload, shop_name=name, terminal_name=name), size)
-    assert rendered(posters_pdf.drawn(drawn, AT))[0] == payload
-    ElementTree.fromstring(posters_svg.drawn(drawn))
+    assert rendered(pdf.drawn(drawn, AT))[0] == payload
+    ElementTree.fromstring(svg.drawn(drawn))
     inside(drawn.width, tuple(drawn.words()))
 
 
@@ -146,7 +146,7 @@ def inside(width: float, words: tuple[Words, ...]) -> None:
 def test_nothing_is_printed_into_the_quiet_zone(size: Size, form: str) -> None:
     """Four modules of white around a code, or scanners miss it."""
     matrix = matrix_of(PAYLOADS[form])
-    page = pypdfium2.PdfDocument(posters_pdf.drawn(sheet(poster(PAYLOADS[form]), size), AT))[0]
+    page = pypdfium2.PdfDocument(pdf.drawn(sheet(poster(PAYLOADS[form]), size), AT))[0]
     image = page.render(scale=4).to_pil().convert("L")
     code = zxingcpp.read_barcodes(image)[0].position
     x, y = code.top_left.x, code.top_left.y

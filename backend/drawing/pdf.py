@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 from fpdf import FPDF
 
-from web.posters_font import typeface
-from web.posters_layout import Box, Code, Item, Panel, Sheet, Stroke, Words
-from web.posters_svg import runs
+from backend.drawing.layout import Box, Code, Item, Panel, Sheet, Stroke, Words
+from backend.drawing.svg import runs
+from backend.drawing.typeface import typeface
 
 POINTS_PER_MM = 72 / 25.4
 OVERLAP = 0.02  # mm, so that no hairline shows between two rows of modules

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
-from web.posters_font import typeface
-from web.posters_layout import Box, Code, Item, Panel, Sheet, Stroke, Words
+from backend.drawing.layout import Box, Code, Item, Panel, Sheet, Stroke, Words
+from backend.drawing.typeface import typeface
 
 
 def drawn(sheet: Sheet) -> bytes:

@@ -11,7 +11,7 @@ import msgspec
 import segno
 
 from backend.codes import emv
-from web.posters_font import lines, typeface
+from backend.drawing.typeface import lines, typeface
 
 Size = Literal["a6", "tent", "a4"]
 Anchor = Literal["start", "middle", "end"]
