@@ -99,7 +99,7 @@ def grant_code(person_id: str, given: DeviceGrant) -> str:
 async def begin_by_grant(services: Services, code: str) -> Ceremony:
     """On the new device, with what an older one gave it. Refuses: GrantInvalid."""
     person_id, _, grant = code.strip().rpartition("#")[2].partition(".")
-    if not is_id(person_id, "usr"):
+    if not grant or not is_id(person_id, "usr"):
         raise GrantInvalid()
     try:
         person = await services.identity.person(person_id)

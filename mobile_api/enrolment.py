@@ -18,6 +18,7 @@ from backend.risk import (
 )
 from backend.services import Services
 from mobile_api.auth import Holder
+from mobile_api.caller import Once
 from mobile_api.ceremonies import CeremonyBegun, DeviceAnswer, begun
 from mobile_api.shapes import timestamp
 from mobile_api.tokens import TokensView, tokens_view
@@ -47,7 +48,7 @@ class NewDevice(DeviceAnswer, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class EnrolmentView(msgspec.Struct, frozen=True, kw_only=True):
     """The same for numbers that have a wallet and those that have none. resend: another code may be
-    asked for from then on, by the same call."""
+    asked for from then on."""
 
     object: str = "enrolment"
     id: str
@@ -64,20 +65,20 @@ class ProvenView(msgspec.Struct, frozen=True, kw_only=True):
     has_wallet: bool
 
 
-@post("/v1/enrolments", status_code=200, opt=OPT)
+@post("/v1/enrolments", status_code=201, opt={"open": True})
 async def start(
     data: JSONBody[NewEnrolment],
     holder: NamedDependency[Holder],
     services: NamedDependency[Services],
+    once: NamedDependency[Once],
 ) -> EnrolmentView:
     """Send a code to a phone number.
 
-    The same phone and number within the minute: the same answer, and no further message.
+    Another code takes another enrolment, a minute later.
 
     Refuses: too_many_codes, resend_too_soon, sms_unavailable.
     """
-    # Its id is made of who asks for what, so a call that is repeated sends one message.
-    enrolment_id = ids.derived("enr", "api", holder.thumbprint, data.phone)
+    enrolment_id = once.id("enr", holder.thumbprint)
     asked = StartEnrolment(enrolment_id, data.phone, holder.address, data.language)
     started = await services.risk.start_enrolment(asked)
     return EnrolmentView(

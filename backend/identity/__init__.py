@@ -17,7 +17,7 @@ PHONE_SESSION_LIFE = timedelta(days=90)
 REFRESH_RETRY = timedelta(seconds=30)  # in which a lost answer may be asked for again
 
 DisplayName = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
-Language = Annotated[str, msgspec.Meta(pattern=r"^(zh-CN|en)$")]
+Language = Annotated[str, msgspec.Meta(pattern=r"^(zh-CN|en)(?![\s\S])")]  # "$" lets "\n" pass
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):

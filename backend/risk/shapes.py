@@ -7,10 +7,11 @@ import msgspec
 
 from backend.ids import Id
 
-Phone = Annotated[str, msgspec.Meta(pattern=r"^\+[1-9]\d{6,14}$")]
+# "\d" means digits of all scripts, and "$" lets a line feed follow.
+Phone = Annotated[str, msgspec.Meta(pattern=r"^\+[1-9][0-9]{6,14}(?![\s\S])")]
 """E.164, for example +8613800138000."""
 
-SmsCode = Annotated[str, msgspec.Meta(pattern=r"^\d{6}$")]
+SmsCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}$", max_length=6)]
 Secret = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}$")]
 """256 random bits, unpadded base64url. Kept as a hash."""
 

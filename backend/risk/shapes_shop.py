@@ -18,7 +18,7 @@ REFUND_WINDOW = timedelta(days=365)
 REVERSAL_WINDOW = timedelta(minutes=5)  # an order of a code that was shown, its wait, and some
 INVITATION_LIFE = timedelta(hours=24)
 
-PayCode = Annotated[str, msgspec.Meta(pattern=r"^88\d{16}$")]
+PayCode = Annotated[str, msgspec.Meta(pattern=r"^88[0-9]{16}$", max_length=18)]
 """What a payer shows: 18 digits, kept as a keyed hash only."""
 
 
