@@ -12,7 +12,7 @@ from litestar.openapi import OpenAPIConfig
 
 from mobile_api import app, version
 from mobile_api.contract.document import document
-from mobile_api.reference import CONTRACT
+from mobile_api.reference.pages import CONTRACT
 
 REWRITE = "python -m mobile_api.openapi"
 

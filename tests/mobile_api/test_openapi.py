@@ -17,7 +17,7 @@ from mobile_api.contract import failures, samples
 from mobile_api.contract.document import Operation, operations
 from mobile_api.contract.failures import UnknownCode
 from mobile_api.contract.names import operation_id
-from mobile_api.reference import CONTRACT
+from mobile_api.reference.pages import CONTRACT
 from mobile_api.strict import Nothing
 
 DOCUMENT: dict[str, Any] = json.loads(CONTRACT.read_bytes())
