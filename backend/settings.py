@@ -12,7 +12,8 @@ PREFIX = "YIPAY_"
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-_ANDROID_APP = r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+:([0-9A-Fa-f]{64}|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){31})"
+_PACKAGE = r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+"
+_ANDROID_APP = rf"{_PACKAGE}:([0-9A-Fa-f]{{64}}|[0-9A-Fa-f]{{2}}(:[0-9A-Fa-f]{{2}}){{31}})"
 _APPLE_APP = r"[A-Z0-9]{10}(\.[A-Za-z0-9-]+)+"
 
 # The descriptions are what a person reads when a value is malformed.
