@@ -4,17 +4,22 @@ A code lives a minute; those issued ahead, for bad networks, a day. A till only 
 whoever shows the digits says so first, and the payment then takes a passkey.
 """
 
+from datetime import UTC, datetime
+
 import msgspec
 from litestar import delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody
 
+from backend.clock import to_ms
 from backend.payments import Order
 from backend.risk import MAX_AHEAD, IssueCodes, PayCode, ShownCode
 from backend.services import Services
 from backend.wallet.paying import came_of_code
 from mobile_api.caller import Caller
 from mobile_api.shapes import Page, page_of, timestamp
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PayCodeView(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,10 +93,11 @@ async def revoke(caller: NamedDependency[Caller], services: NamedDependency[Serv
 async def state(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
-    since: FromQuery[int] = 0,
+    since: FromQuery[datetime | None] = None,
 ) -> CameOf:
-    """What a till has made of the code shown since then (Unix milliseconds)."""
-    came = await came_of_code(services, caller.person.person_id, since)
+    """What a till has made of the code shown since then (RFC 3339)."""
+    began = since.replace(tzinfo=since.tzinfo or UTC) if since else EPOCH
+    came = await came_of_code(services, caller.person.person_id, to_ms(began))
     if came is None:
         return CameOf(state="nothing")
     if isinstance(came, Order):

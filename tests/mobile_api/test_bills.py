@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pypdfium2  # type: ignore[import-untyped]
 import pytest
 
 from backend import ids
@@ -102,6 +103,31 @@ async def test_limits_are_coerced(phone: Phone, world: World) -> None:
     await pay_some(phone, world, 1_00, 2_00)
     for limit, count in ((0, 1), (-5, 1), (10**6, 2)):
         assert len(await listed(phone, limit=limit)) == count
+
+
+async def test_the_list_as_a_file(phone: Phone, phones: Phones, world: World) -> None:
+    one, two = await pay_some(phone, world, 1_00, 200_00)
+    answer = await phone.get("/v1/bills/file", min=100_00)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/csv")
+    head, row = answer.text.splitlines()
+    assert head.startswith("\ufeff时间,")
+    assert two in row
+    assert "200.00,20000" in row
+    assert one not in answer.text
+    stranger = await phones(language="en")
+    assert len((await stranger.get("/v1/bills/file")).text.splitlines()) == 1
+    refused(await phone.get("/v1/bills/file", kind="x"), 400, "invalid_request")
+
+
+async def test_a_record_to_print(phone: Phone, phones: Phones, world: World) -> None:
+    [payment_id] = await pay_some(phone, world, 1_00)
+    answer = await phone.get(f"/v1/bills/{payment_id}/record")
+    assert answer.headers["content-type"] == "application/pdf"
+    page = pypdfium2.PdfDocument(answer.content)[0].get_textpage().get_text_bounded()
+    assert payment_id in page.replace("\r\n", "")
+    assert "老王面馆" in page
+    refused(await (await phones()).get(f"/v1/bills/{payment_id}/record"), 404, "not_found")
 
 
 async def test_months(phone: Phone, world: World) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from backend import ids
 from backend.bills import Bill
 from backend.db import TX
+from backend.receipt import verify
 from tests.web.browser import PARTIAL
 from tests.web.pages.conftest import Enter, Guest, Till, code_path
 from tests.world import World
@@ -103,3 +104,20 @@ async def test_names_and_notes_are_text_only(enter: Enter, world: World) -> None
             text = (await guest.browser.open(path, **headers)).text
             assert "<img" not in text
             assert "hx-ignore" in text
+
+
+async def test_the_signed_receipt_stands_beside_the_record(
+    enter: Enter, till: Till, world: World
+) -> None:
+    payer, order = await enter(balance=100_00), await till.order()
+    await payer.see(code_path(order))
+    payment_id = (await payer.tap("/payments")).url.path.removeprefix("/payments/")
+    page = (await payer.see(f"/bills/{payment_id}")).text
+    assert f'href="/bills/{payment_id}/receipt.json"' in page
+    answer = await payer.see(f"/bills/{payment_id}/receipt.json")
+    assert "attachment" in answer.headers["content-disposition"]
+    published = await payer.see("/receipt-keys.json")
+    known = {name: bytes.fromhex(key) for name, key in published.json().items()}
+    assert verify(answer.content, known).id == payment_id
+    stranger = await enter()
+    assert (await stranger.see(f"/bills/{payment_id}/receipt.json")).status_code == 404
