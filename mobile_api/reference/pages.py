@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 from markupsafe import Markup, escape
 
+from backend.ids import ID_PATTERN
+
 CONTRACT = Path(__file__).parents[1] / "openapi.json"
 MAX_DEPTH = 4
 
@@ -190,6 +192,8 @@ def _kind(schema: dict[str, Any]) -> str:
         return f"{_kind(schema.get('items', {}))}[]"
     if "enum" in schema or "const" in schema:
         return "string"
+    if _is_id(schema):
+        return "id"
     return str(schema.get("format") or schema.get("type", "any"))
 
 
@@ -209,9 +213,13 @@ def _rule(schema: dict[str, Any]) -> str:
         ("maxItems", "at most {}"),
         ("pattern", "{}"),
     ):
-        if key in schema:
+        if key in schema and not _is_id(schema):
             said.append(word.format(schema[key]))
     return " · ".join(said)
+
+
+def _is_id(schema: dict[str, Any]) -> bool:
+    return schema.get("pattern") == ID_PATTERN
 
 
 def _marked(text: str) -> Markup:

@@ -7,15 +7,18 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import httpx
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.core.result import Ok
 from schemathesis.core.transport import Response
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi import checks as openapi_checks
@@ -25,7 +28,7 @@ from mobile_api.reference.pages import CONTRACT
 from tests.phone import Phone
 from tests.world import World
 
-Case = schemathesis.Case
+Case: TypeAlias = schemathesis.Case[Any]
 DOCUMENT: dict[str, Any] = json.loads(CONTRACT.read_bytes())
 OPEN = {
     told["operationId"]
@@ -74,6 +77,7 @@ class Fuzz:
 
     def operations(self, tags: frozenset[str]) -> Iterator[APIOperation[Any, Any, Any, Any]]:
         for result in self.schema.get_all_operations():
+            assert isinstance(result, Ok), result
             operation = result.ok()
             told = operation.definition.raw
             if told["tags"][0] in tags and told["operationId"] not in ENDLESS:
@@ -100,7 +104,9 @@ class Fuzz:
                 self._fill(case)
             self.check(case, ALWAYS if positive else REFUSED)
 
-        one()
+        # Where a request takes nothing, none can be wrong.
+        with nullcontext() if positive else suppress(Unsatisfiable):
+            one()
 
     def check(self, case: Case, checks: Any) -> Response:
         answer = anyio.from_thread.run(self.send, case)

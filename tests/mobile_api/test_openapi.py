@@ -14,7 +14,7 @@ from msgspec import inspect
 from backend.errors import REFUSALS
 from mobile_api import app, openapi
 from mobile_api.contract import failures, samples
-from mobile_api.contract.document import Operation, operations
+from mobile_api.contract.document import Operation, document, operations
 from mobile_api.contract.failures import UnknownCode
 from mobile_api.contract.names import operation_id
 from mobile_api.reference.pages import CONTRACT
@@ -137,7 +137,7 @@ def test_another_contract_is_another_file() -> None:
         dependencies=app.DEPENDENCIES,
         openapi_config=OpenAPIConfig(title="YiPay", version="1", path="/described"),
     )
-    assert openapi.rendered(openapi.document(made)) != CONTRACT.read_bytes()
+    assert openapi.rendered(document(made)) != CONTRACT.read_bytes()
 
 
 def _is_proven(told: dict[str, Any]) -> bool:
