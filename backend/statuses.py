@@ -38,6 +38,7 @@ STATUSES = {
     "bank_word_invalid": 403,
     "packet_not_for_you": 403,
     "sender_frozen": 403,
+    "opener_frozen": 403,
     "packet_limit": 403,
     "not_found": 404,
     "no_shop": 404,

@@ -55,7 +55,7 @@ def _heads(words: Catalogue) -> list[str]:
         words.gettext("Amount"),
         words.gettext("Luckiest"),
         words.gettext("Opened"),
-        words.gettext("Number"),
+        words.gettext("How many packets"),
         words.gettext("Returned"),
         words.gettext("Status"),
         words.gettext("Packet number"),

@@ -1,6 +1,7 @@
 """Live events: resumed without loss or doubles, reset when too late, over with the session."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from litestar import Litestar
@@ -164,7 +165,7 @@ async def test_who_left_the_shop_hears_no_more(app: Litestar, phones: Phones, wo
 async def test_it_ends_after_some_minutes(
     app: Litestar, phone: Phone, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "STREAM_LIFE", streams.timedelta(seconds=0))
+    monkeypatch.setattr(streams, "STREAM_LIFE", timedelta(0))
     heard = Listening(app, phone)
     await heard.over()
     assert (heard.status, [each.event for each in heard.heard]) == (200, ["ready"])

@@ -13,9 +13,9 @@ from litestar import Litestar
 from backend.clock import Clock, SystemClock
 from backend.services import Services
 from backend.settings import Settings
+from backend.wallet.streams import Streams
 from mobile_api.rate import AddressBrake, PersonBrake
 from web.app import create_app
-from web.events import Streams
 from web.security.throttle import STORE, MoneyBrake
 from web.shop_csv import Exports
 
