@@ -16,6 +16,7 @@ FOR_CONSUMERS = {
     "home": "/",
     "bills": "/bills",
     "top-up": "/topups/new",
+    "withdraw": "/withdrawals/new",
     "cards": "/cards",
     "card-new": "/cards/new",
     "scan": "/scan",
@@ -73,7 +74,7 @@ LINKED_FOR_SHOPS = {
     "poster": ("/shop/stores", "main a[href^='/shop/stores/']", "main a[href$='/poster']"),
     "shop-order": ("/shop/orders", "main a[href^='/shop/orders/ord_']"),
     "refund": ("/shop/refunds", "main a[href$='/refund']"),
-    "settlement-day": ("/shop/settlement", "main a[href^='/shop/settlement/']"),
+    "settlement-day": ("/shop/settlement", "main a.row[href^='/shop/settlement/']"),
 }
 
 EVERYWHERE: Mapping[str, tuple[Mapping[str, str], Mapping[str, tuple[str, ...]]]] = {

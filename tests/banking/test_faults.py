@@ -26,8 +26,8 @@ STEPS = [
     ("risk", "after", "authorize_top_up"),
     ("ledger", "before", "post#2"),
     ("ledger", "after", "post#2"),
-    ("events", "before", "record"),
-    ("events", "after", "record"),
+    ("events", "before", "record_all"),
+    ("events", "after", "record_all"),
 ]
 
 

@@ -31,7 +31,7 @@ from backend.risk import BankWord
 from backend.risk.service import build
 from backend.sandbox.cards import number
 from backend.settings import Settings
-from tests.banking.conftest import Crash, Faulty, World
+from tests.banking.conftest import Crash, Faulty, TravelClock, World
 
 SEEDS = range(8)
 PEOPLE, STEPS, AT_ONCE = 3, 40, 4
@@ -269,8 +269,9 @@ class Story:
 
 @pytest.fixture
 async def world(databases: Settings) -> AsyncIterator[World]:
-    async with running(databases) as ledger:
-        made = World(databases, ledger, build(databases))
+    clock = TravelClock()
+    async with running(databases, clock) as ledger:
+        made = World(databases, clock, ledger, build(databases, clock))
         yield made
         await made.close()
 

@@ -11,6 +11,7 @@ PERSONAL = [
     "/scan",
     "/bills",
     "/topups/new",
+    "/withdrawals/new",
     "/cards",
     "/cards/new",
     "/friends",
