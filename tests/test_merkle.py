@@ -51,3 +51,15 @@ def test_every_path_leads_to_the_root_and_no_other_leaf_takes_it(size: int) -> N
         assert merkle.root_from_path(leaf, index, size, (*path, root)) is None
         assert merkle.root_from_path(leaf, index + size, size, path) is None
     assert merkle.root_from_path(leaves[0][:31], 0, size, paths[0]) is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7, 8, 11, 16, 33])
+def test_a_path_told_by_sides_leads_to_the_same_root(size: int) -> None:
+    leaves = [merkle.leaf_hash(bytes([n])) for n in range(size)]
+    root, paths = merkle.tree(leaves)
+    for index, path in enumerate(paths):
+        steps = merkle.steps_of(index, size, path)
+        assert merkle.root_from_steps(leaves[index], steps) == root
+        for n, (left, sibling) in enumerate(steps):
+            turned = (*steps[:n], (not left, sibling), *steps[n + 1 :])
+            assert merkle.root_from_steps(leaves[index], turned) != root
