@@ -81,15 +81,15 @@ class ApiClient:
 def operations(document: dict[str, Any]) -> list[Operation]:
     """Everything that the document describes."""
     return [
-        _operation(path, method, item[method])
+        _operation(document, path, method, item[method])
         for path, item in document["paths"].items()
         for method in METHODS
         if method in item
     ]
 
 
-def _operation(path: str, method: str, told: dict[str, Any]) -> Operation:
-    parameters = told.get("parameters", [])
+def _operation(document: dict[str, Any], path: str, method: str, told: dict[str, Any]) -> Operation:
+    parameters = [_found(document, each) for each in told.get("parameters", [])]
     return Operation(
         name=snake(told["operationId"]),
         method=method,
@@ -99,6 +99,17 @@ def _operation(path: str, method: str, told: dict[str, Any]) -> Operation:
         answers=frozenset(told["responses"]),
         takes_body="requestBody" in told,
     )
+
+
+def _found(document: dict[str, Any], each: dict[str, Any]) -> dict[str, Any]:
+    """What a reference leads to, or the thing itself."""
+    found: Any = each
+    if "$ref" in each:
+        found = document
+        for step in each["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+    assert isinstance(found, dict)
+    return found
 
 
 def snake(operation_id: str) -> str:

@@ -27,6 +27,7 @@ from backend.shop_roles import Permission
 
 SHIFT_ORDERS = 20
 SHOWN = "shown"  # of the orders whose payment the till may take back
+TAKEN_BACK = "order_cancelled"  # by the shop: what else closed an order is told as its failure
 REVERSAL = "reversal"  # the reason, a machine word that pages put into words
 _MARGIN = timedelta(seconds=1)  # "until" is not part of a range
 
@@ -67,8 +68,10 @@ class Till:
         found = await self._payments.charged(seat.shop_id, order_id)
         if await self._reversed(seat, found.order):
             return Look(seat=seat, order=found.order, state="reversed")
-        if found.order.status in {"paid", "cancelled"}:
-            return Look(seat=seat, order=found.order, state=found.order.status)
+        if found.order.status == "paid":
+            return Look(seat=seat, order=found.order, state="paid")
+        if found.refusal_code == TAKEN_BACK:
+            return Look(seat=seat, order=found.order, state="cancelled")
         return Look(
             seat=seat, order=found.order, state=found.state, refusal_code=found.refusal_code
         )

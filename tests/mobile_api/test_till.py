@@ -5,7 +5,7 @@ import pytest
 from backend.shop_roles import Role
 from tests.mobile_api.conftest import Phones, wallet_of
 from tests.mobile_api.problem import is_problem
-from tests.mobile_api.steps import joined
+from tests.mobile_api.steps import joined, yuan
 from tests.phone import Phone
 from tests.world import World
 
@@ -67,3 +67,78 @@ async def test_cashiers_see_their_own(keeper: Phone, phones: Phones) -> None:
     seen = await keeper.done(keeper.get(f"/v1/till/orders/{mine['id']}"))
     assert seen["state"] == "open"
     is_problem(await other.get("/v1/shop/today"), 403, "permission_missing")
+
+
+async def code_of(payer: Phone) -> str:
+    shown = await payer.done(payer.post("/v1/payment-codes"))
+    return str(shown["code"])
+
+
+async def test_a_payment_code_is_charged(keeper: Phone, phone: Phone, world: World) -> None:
+    code = await code_of(phone)
+    spaced = f"{code[:4]} {code[4:9]} {code[9:]}"
+    body, key = NOODLES | {"pay_code": spaced}, "till-1-receipt-17"
+    done = await keeper.done(keeper.post("/v1/till/charges", body, key))
+    assert (done["state"], done["final"], done["code"], done["address"]) == (
+        "paid",
+        True,
+        "shown",
+        "",
+    )
+    again = await keeper.post("/v1/till/charges", body, key)
+    assert again.json() == done
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert await world.balance(wallet_of(phone).account_id) == 1_000_00 - 23_00
+    is_problem(await keeper.post("/v1/till/charges", body), 409, "pay_code_invalid")
+
+
+async def test_a_customer_is_asked_and_the_till_asks_again(keeper: Phone, phone: Phone) -> None:
+    """Above the free amount: the same key tells the truth of the moment until there is an end."""
+    body, key = {"pay_code": await code_of(phone)} | yuan(800_00), "till-1-receipt-18"
+    asked = await keeper.done(keeper.post("/v1/till/charges", body, key))
+    assert (asked["state"], asked["final"]) == ("user_paying", False)
+    assert (await keeper.done(keeper.post("/v1/till/charges", body, key)))["id"] == asked["id"]
+    [waiting] = (await phone.done(phone.get("/v1/payments/asked")))["data"]
+    pay = {"order_id": waiting["order"]["id"]} | yuan(800_00)
+    await phone.consent(await phone.post("/v1/payments", pay))
+    truth = await keeper.done(keeper.post("/v1/till/charges", body, key))
+    assert (truth["id"], truth["state"], truth["final"]) == (asked["id"], "paid", True)
+
+
+async def test_a_payment_that_is_refused_is_an_end(keeper: Phone, phones: Phones) -> None:
+    poor = await phones("小穷")
+    body = {"pay_code": await code_of(poor)} | yuan(23_00)
+    failed = await keeper.done(keeper.post("/v1/till/charges", body))
+    assert (failed["state"], failed["final"]) == ("failed", True)
+    assert failed["refusal"] == "insufficient_balance"
+
+
+async def test_what_the_books_never_answered(keeper: Phone, phone: Phone, world: World) -> None:
+    """Unknown, and not kept: asked again with the same key it is paid, once."""
+    body, key = {"pay_code": await code_of(phone)} | yuan(23_00), "till-1-receipt-19"
+    world.ledger.lost.add("post")
+    unknown = await keeper.done(keeper.post("/v1/till/charges", body, key))
+    assert (unknown["state"], unknown["final"]) == ("unknown", False)
+    world.ledger.heal()
+    world.later(seconds=50)
+    await world.services.payments.sweep()
+    assert (await keeper.done(keeper.post("/v1/till/charges", body, key)))["state"] == "paid"
+    assert await world.balance(wallet_of(phone).account_id) == 1_000_00 - 23_00
+
+
+async def test_the_till_gives_up(keeper: Phone, phone: Phone, world: World) -> None:
+    """What was paid goes back whole, once; a moment must have passed."""
+    body = {"pay_code": await code_of(phone)} | yuan(23_00)
+    order = await keeper.done(keeper.post("/v1/till/charges", body))
+    where = f"/v1/till/orders/{order['id']}/reverse"
+    is_problem(await keeper.post(where), 503, "reversal_too_soon")
+    world.later(seconds=16)
+    for _ in range(2):
+        assert (await keeper.done(keeper.post(where)))["state"] == "reversed"
+    assert await world.balance(wallet_of(phone).account_id) == 1_000_00
+
+
+@pytest.mark.parametrize("read", ["134567890123456789", "2812345678901234567", "a" * 20])
+async def test_what_is_no_payment_code(keeper: Phone, read: str) -> None:
+    body = {"pay_code": read} | yuan(1_00)
+    is_problem(await keeper.post("/v1/till/charges", body), 409, "pay_code_invalid")
