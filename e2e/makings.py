@@ -31,7 +31,7 @@ def _codes(shop: Visitor, consumer: Visitor, found: Paths) -> None:
     static = follow(shop.page, "/shop/stores", "main a[href^='/shop/stores/']", "a.terminal__code")
     consumer.page.goto("/receive")
     picture = consumer.page.locator("a[href$='/picture.svg']").get_attribute("href") or ""
-    personal = picture.removesuffix("/picture.svg")
+    personal = "/u/" + picture.removesuffix("/picture.svg").rpartition("/")[2]
     shop.page.goto("/shop/staff")
     form = shop.page.locator("form[action='/shop/staff/invitations']")
     form.locator("label:has(input[value='cashier'])").click()
@@ -55,7 +55,7 @@ def _till(shop: Visitor, consumer: Visitor, found: Paths) -> None:
     found["consumer"]["order-gone"] = cancelled
     paid = f"/{steps.charge(shop, '5.00')}"
     found["shop"]["order-paid"] = _path(shop.page)
-    steps.pay(consumer, paid)
+    steps.pay(consumer, paid.removeprefix("/"))
     consumer.page.wait_for_url("**/payments/*")
     found["consumer"] |= {"result": _path(consumer.page), "order-already-paid": paid}
     expect(shop.page.locator("[data-state=paid], .outcome--ok").first).to_be_visible()
@@ -75,6 +75,7 @@ def _sent(consumer: Visitor, found: Paths) -> None:
     page.locator("form .pay__dock button[type=submit]").click()
     page.locator("#pay-now").click()
     page.wait_for_url("**/transfers/trf_*")
+    expect(page.locator(".outcome")).to_be_visible()
     found["consumer"] |= {"send-to": payee, "transfer": _path(page)}
     found["consumer"]["bill-of-transfer"] = follow(page, _path(page), "main a[href^='/bills/']")
     steps.split(consumer, "", "9.00")  # in the circle of friends, the only group there is

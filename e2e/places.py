@@ -36,7 +36,6 @@ FOR_CONSUMERS = {
     "send": "/send",
     "requests": "/requests",
     "request-new": "/requests/new",
-    "withdraw": "/withdrawals/new",
     "notices": "/notices",
     "notice-switches": "/notices/switches",
     "bills-filtered": "/bills?kind=payment",
