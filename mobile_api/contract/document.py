@@ -15,6 +15,7 @@ from litestar.routes import HTTPRoute
 
 from mobile_api import idempotent, version
 from mobile_api.contract import failures, frame, samples
+from mobile_api.contract.links import add_links
 from mobile_api.contract.names import operation_id, schema_name
 from mobile_api.problems import Problem
 from mobile_api.shapes import Page
@@ -78,6 +79,7 @@ def document(app: Litestar) -> dict[str, Any]:
         told = _operation(each, schemas, components)
         told["responses"] |= failures.responses(codes_of(each), problems)
         paths.setdefault(each.path, {})[each.method.lower()] = told
+    add_links(paths, components)
     codes = {code for each in found for code in codes_of(each)}
     shared = {
         "responses": dict(sorted(problems.items())),

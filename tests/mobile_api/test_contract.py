@@ -8,7 +8,10 @@ from tests.mobile_api.fuzz import DOCUMENT, Fuzz
 from tests.phone import Phone
 from tests.world import World
 
+pytestmark = pytest.mark.timeout(400)  # thousands of requests
+
 EXAMPLES = 5
+WALKS, STEPS = 15, 8
 
 # Resources that have to do with each other share a phone, so that what one makes another finds.
 GROUPS = {
@@ -56,3 +59,9 @@ async def test_every_answer_is_in_the_contract(fuzz: Fuzz, group: str, mode: str
     ran = await anyio.to_thread.run_sync(run)
     assert ran >= 15
     assert fuzz.failures == [], "\n".join(fuzz.failures)
+
+
+async def test_what_one_operation_answers_the_next_one_takes(fuzz: Fuzz) -> None:
+    await anyio.to_thread.run_sync(fuzz.walk, WALKS, STEPS)
+    assert fuzz.failures == [], "\n".join(fuzz.failures)
+    assert fuzz.calls >= WALKS
