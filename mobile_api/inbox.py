@@ -90,7 +90,7 @@ async def list_inbox_years(
 
 
 @get("/v1/inbox/file", media_type="text/csv")
-async def download_inbox(  # noqa: PLR0913 — what a handler needs arrives by name
+async def download_inbox(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
     clock: NamedDependency[Clock],
