@@ -72,4 +72,5 @@ def _with_tag(start: Any, message: Any, known: str) -> Any:
 
 def _is_json(message: Any) -> bool:
     kind = MutableScopeHeaders.from_message(message).get("content-type", "")
-    return message["status"] == 200 and kind.startswith(JSON)
+    is_success: bool = message["status"] == 200
+    return is_success and kind.startswith(JSON)
