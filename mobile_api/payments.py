@@ -21,7 +21,7 @@ from mobile_api.shapes import Amount, Money, Page, amount_of, page_of, timestamp
 class NewPayment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """amount: what the payer saw; another than the order's is refused."""
 
-    order_id: Id
+    order: Id
     amount: Money
 
 
@@ -65,9 +65,9 @@ async def start(
     payer_frozen, limit_exceeded, needs_passkey, passkey_required, known_payees_only,
     device_unknown, intent_expired, intent_used, insufficient_funds, account_frozen,
     payment_abandoned, risk_unavailable, ledger_unavailable, payment_pending."""
-    order = await services.payments.order(data.order_id)
+    order = await services.payments.order(data.order)
     payment_id = payment_id_of(order, once.id("pay"))
-    return await _start(services, caller, payment_id, data.order_id, data.amount.amount)
+    return await _start(services, caller, payment_id, data.order, data.amount.amount)
 
 
 @get("/v1/payments/asked")

@@ -14,7 +14,7 @@ from mobile_api.shapes import Amount, Money, amount_of, timestamp, timestamp_or_
 
 
 class NewTopUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    card_id: Id
+    card: Id
     amount: Money
 
 
@@ -48,7 +48,7 @@ async def create(
     command = StartTopUp(
         topup_id=once.id("top"),
         person_id=caller.person.person_id,
-        card_id=data.card_id,
+        card_id=data.card,
         amount_fen=data.amount.amount,
     )
     return _view(await services.banking.top_up(command))

@@ -40,7 +40,7 @@ class NewWithdrawal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """amount leaves the balance; a fee is part of it. speed: "instant", or "next_day": it leaves
     the balance at once and is handed to the bank the next day at 09:00, China's time."""
 
-    card_id: Id
+    card: Id
     amount: Money
     speed: Speed
 
@@ -128,7 +128,7 @@ async def create(
     start = StartWithdrawal(
         withdrawal_id=once.id("wdr"),
         person_id=caller.person.person_id,
-        card_id=data.card_id,
+        card_id=data.card,
         amount_fen=data.amount.amount,
         speed=data.speed,
         device_secret=caller.proof,

@@ -109,7 +109,7 @@ def _example(code: str) -> Problem:
     failed = code == INTERNAL
     mistakes = (
         Mistake(detail="It must be at least 1.", code="too_small", pointer="/amount/amount"),
-        Mistake(detail="It is missing.", code="missing", pointer="/order_id"),
+        Mistake(detail="It is missing.", code="missing", pointer="/order"),
     )
     return Problem(
         type=TYPES + code.replace("_", "-"),

@@ -86,7 +86,7 @@ async def _payments(wallet: Wallet, crowd: Crowd, count: int, amount_fen: int) -
 
     async def pay(phone: Phone, turn: int) -> None:
         order_id = orders[crowd.phones.index(phone)][turn]
-        wanted = {"order_id": order_id, "amount": money(amount_fen)}
+        wanted = {"order": order_id, "amount": money(amount_fen)}
         answer = await phone.consent(await phone.post("/v1/payments", wanted))
         assert answer.json()["status"] == "posted", answer.text
 

@@ -72,7 +72,7 @@ class Crowd:
         )
         assert found is not None
         await phone.done(phone.post(f"/v1/cards/{card['id']}/confirm", {"code": found[1]}))
-        wanted = {"card_id": card["id"], "amount": money(TOPUP_FEN)}
+        wanted = {"card": card["id"], "amount": money(TOPUP_FEN)}
         topup = await phone.done(phone.post("/v1/topups", wanted))
         while topup["status"] != "posted":
             assert topup["status"] != "refused", topup

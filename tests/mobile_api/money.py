@@ -23,7 +23,7 @@ def yuan(fen: Any) -> dict[str, Any]:
 
 
 async def pay(phone: Phone, order: Order, key: str | None = None) -> httpx.Response:
-    body = {"order_id": order.order_id, "amount": yuan(order.amount_fen)}
+    body = {"order": order.order_id, "amount": yuan(order.amount_fen)}
     return await phone.post("/v1/payments", body, key)
 
 

@@ -33,7 +33,7 @@ async def joined(owner: Phone, member: Phone, role: Role) -> Phone:
 async def paid(keeper: Phone, payer: Phone, fen: int = 23_00) -> dict[str, Any]:
     """An order of the keeper's, paid by the payer."""
     order: dict[str, Any] = await keeper.done(keeper.post("/v1/till/orders", yuan(fen)))
-    body = {"order_id": order["id"]} | yuan(fen)
+    body = {"order": order["id"]} | yuan(fen)
     answer = await payer.consent(await payer.post("/v1/payments", body))
     assert answer.json()["status"] == "posted", answer.text
     return order

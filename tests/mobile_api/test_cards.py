@@ -54,7 +54,7 @@ async def test_a_card_is_bound_with_its_code(phone: Phone, world: World) -> None
 
 async def test_money_comes_in_once(phone: Phone, world: World) -> None:
     card, key = await bind(phone, world), str(uuid.uuid4())
-    asked = {"card_id": card["id"], "amount": yuan(100_00)}
+    asked = {"card": card["id"], "amount": yuan(100_00)}
     made = await phone.done(phone.post("/v1/topups", asked, key))
     assert (made["status"], made["amount"], made["card"]) == ("posted", yuan(100_00), card["id"])
     assert await phone.done(phone.post("/v1/topups", asked, key)) == made
@@ -70,7 +70,7 @@ async def test_what_the_bank_refuses(phone: Phone, world: World) -> None:
     unknown = {"number": "4111111111111112", "holder": "安娜"}
     refused(await phone.post("/v1/cards", unknown), 422, "card_refused")
     card = await bind(phone, world, EMPTY)
-    asked = {"card_id": card["id"], "amount": yuan(100_00)}
+    asked = {"card": card["id"], "amount": yuan(100_00)}
     made = await phone.done(phone.post("/v1/topups", asked))
     assert (made["status"], made["refusal_code"]) == ("refused", "card_funds")
     assert await world.balance(wallet_of(phone).account_id) == 0
@@ -79,7 +79,7 @@ async def test_what_the_bank_refuses(phone: Phone, world: World) -> None:
 async def test_limits_and_cards_that_wait(phone: Phone, world: World) -> None:
     new = {"number": number("622200", GOOD), "holder": "安娜"}
     waits = await phone.done(phone.post("/v1/cards", new))
-    asked = {"card_id": waits["id"], "amount": yuan(100_00)}
+    asked = {"card": waits["id"], "amount": yuan(100_00)}
     refused(await phone.post("/v1/topups", asked), 409, "card_not_bound")
     code = {"code": await micro_code(world)}
     await phone.done(phone.post(f"/v1/cards/{waits['id']}/confirm", code))
@@ -89,7 +89,7 @@ async def test_limits_and_cards_that_wait(phone: Phone, world: World) -> None:
 
 async def test_anothers_card_does_not_exist(phone: Phone, phones: Phones, world: World) -> None:
     card, stranger = await bind(phone, world), await phones()
-    made = {"card_id": card["id"], "amount": yuan(1_00)}
+    made = {"card": card["id"], "amount": yuan(1_00)}
     topup = await phone.done(phone.post("/v1/topups", made))
     code = {"code": "1234"}
     refused(await stranger.get(f"/v1/cards/{card['id']}"), 404, "not_found")
@@ -115,5 +115,5 @@ async def test_fields_that_are_none(phone: Phone) -> None:
     for code in ("12", "12345", "abcd", 1234, "１２３４"):
         points_at(await phone.post(where, {"code": code}), "/code")
     for amount in BAD_AMOUNTS:
-        body = {"card_id": ids.new("crd"), "amount": yuan(amount)}
+        body = {"card": ids.new("crd"), "amount": yuan(amount)}
         points_at(await phone.post("/v1/topups", body), "/amount/amount")

@@ -26,7 +26,7 @@ async def parsed(phone: Phone, text: str) -> dict[str, Any]:
 
 
 async def pay(phone: Phone, order: dict[str, Any]) -> dict[str, Any]:
-    body = {"order_id": order["id"], "amount": order["amount"]}
+    body = {"order": order["id"], "amount": order["amount"]}
     answer = await phone.consent(await phone.post("/v1/payments", body))
     found: dict[str, Any] = answer.json()
     return found
@@ -115,7 +115,7 @@ async def test_the_order_is_one_payers(phone: Phone, phones: Phones, world: Worl
     where = f"/v1/static-codes/{till.code_id}/orders"
     order = await phone.done(phone.post(where, {"amount": yuan(1_00)}))
     other = await phones(balance=10_00)
-    body = {"order_id": order["id"], "amount": order["amount"]}
+    body = {"order": order["id"], "amount": order["amount"]}
     refused(await other.post("/v1/payments", body), 403, "not_for_you")
     refused(await other.get(f"/v1/orders/{order['id']}/quote"), 403, "not_for_you")
 

@@ -34,7 +34,7 @@ async def fuzz(phones: Phones, phone: Phone, world: World) -> Fuzz:
     )
     made = Fuzz(phone, world)
     order = await world.order(shop, 5_00)
-    paid = {"order_id": order.order_id, "amount": {"amount": 5_00, "currency": "CNY"}}
+    paid = {"order": order.order_id, "amount": {"amount": 5_00, "currency": "CNY"}}
     await phone.consent(await phone.post("/v1/payments", paid))
     made.known = {
         "order": [(await world.order(shop, 7_00)).order_id, order.order_id],

@@ -51,7 +51,7 @@ async def test_killed_mid_request(crowd: tuple[Wallet, Phone, Phone]) -> None:
     payments = set()
     for part in ROUNDS:
         order = await _heard(shop, "/v1/till/orders", yuan(FEN), secrets.token_hex(16))
-        body, key = {"order_id": order["id"]} | yuan(FEN), secrets.token_hex(16)
+        body, key = {"order": order["id"]} | yuan(FEN), secrets.token_hex(16)
         asking = asyncio.create_task(payer.post("/v1/payments", body, key))
         await asyncio.sleep(secrets.randbelow(KILL_WITHIN_MS) / 1000)
         wallet.part("serve", part).kill()

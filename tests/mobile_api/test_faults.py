@@ -52,12 +52,12 @@ async def cast(phones: Phones, world: World) -> Cast:
 
 async def pays(on: Cast) -> Ask:
     order = await on.keeper.done(on.keeper.post("/v1/till/orders", yuan(23_00)))
-    return _post(on.payer, "/v1/payments", {"order_id": order["id"]} | yuan(23_00))
+    return _post(on.payer, "/v1/payments", {"order": order["id"]} | yuan(23_00))
 
 
 async def pays_with_the_passkey(on: Cast) -> Ask:
     order = await on.keeper.done(on.keeper.post("/v1/till/orders", yuan(BIG_FEN)))
-    body = {"order_id": order["id"]} | yuan(BIG_FEN)
+    body = {"order": order["id"]} | yuan(BIG_FEN)
     asked = await on.payer.done(on.payer.post("/v1/payments", body))
     signed = on.payer.signed(asked["requirement"]["ceremony"])
     return _post(on.payer, f"/v1/payments/{asked['id']}/confirm", signed)

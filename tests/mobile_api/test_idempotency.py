@@ -36,11 +36,13 @@ class Probe:
 
     def __init__(self) -> None:
         self.ids: list[str] = []
+        self.runs = asyncio.Event()
         self.before: Callable[[], Awaitable[None]] | None = None
         self.refusal: BaseException | None = None
 
     async def run(self, once: Once) -> str:
         self.ids.append(once.id("pay"))
+        self.runs.set()
         if self.before is not None:
             await self.before()
         if self.refusal is not None:
@@ -141,8 +143,7 @@ async def test_two_at_once_run_once(client: httpx.AsyncClient, probe: Probe) -> 
 
     probe.before, key = wait, _key()
     first = asyncio.create_task(_write(client, key))
-    while not probe.ids:
-        await asyncio.sleep(0.01)
+    await probe.runs.wait()
     others = await asyncio.gather(*(_write(client, key) for _ in range(4)))
     for other in others:
         _refused(other, 409, WriteRunning)
@@ -173,8 +174,7 @@ async def test_a_process_that_died_blocks_for_its_lease_only(
 
     probe.before, key = hang, _key()
     dead = asyncio.create_task(_write(client, key))
-    while not probe.ids:
-        await asyncio.sleep(0.01)
+    await probe.runs.wait()
     probe.before = None
     world.clock.move(LEASE - timedelta(seconds=1))
     _refused(await _write(client, key), 409, WriteRunning)

@@ -141,7 +141,7 @@ async def test_what_is_another_shops_is_not_there(phones: Phones) -> None:
         keeper.post("/v1/till/orders", {"amount": {"amount": 100, "currency": "CNY"}})
     )
     known = {
-        "order_id": order["id"],
+        "order": order["id"],
         "store_id": store["id"],
         "store": store["id"],
         "terminal_id": terminal["id"],

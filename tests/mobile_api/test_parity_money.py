@@ -154,7 +154,7 @@ async def page_charges(stage: Stage) -> None:
 
 async def phone_pays(stage: Stage, fen: int = 23_00) -> None:
     order = await stage.world.order(stage.shop, fen)
-    await _consent(stage.payer, "/v1/payments", {"order_id": order.order_id} | yuan(fen))
+    await _consent(stage.payer, "/v1/payments", {"order": order.order_id} | yuan(fen))
 
 
 async def phone_pays_much(stage: Stage) -> None:
@@ -184,7 +184,7 @@ async def phone_gives_a_packet(stage: Stage) -> None:
 
 async def phone_tops_up(stage: Stage) -> None:
     phone = stage.payer.phone
-    topped = {"card_id": await _card(stage)} | yuan(100_00)
+    topped = {"card": await _card(stage)} | yuan(100_00)
     assert (await phone.done(phone.post("/v1/topups", topped)))["status"] == "posted"
 
 
@@ -269,7 +269,7 @@ async def _consent(side: Side, path: str, body: dict[str, Any]) -> dict[str, Any
 async def _pays_order(stage: Stage, path: str, fen: int) -> None:
     phone = stage.payer.phone
     order = await phone.done(phone.post(path, yuan(fen)))
-    await _consent(stage.payer, "/v1/payments", {"order_id": order["id"]} | yuan(fen))
+    await _consent(stage.payer, "/v1/payments", {"order": order["id"]} | yuan(fen))
 
 
 async def _paid(stage: Stage) -> Order:

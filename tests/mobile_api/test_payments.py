@@ -114,9 +114,9 @@ async def test_what_is_refused(phone: Phone, phones: Phones, world: World) -> No
     _, shop = await open_shop(world)
     poor = await phones()
     order = await world.order(shop, 23_00)
-    other = {"order_id": order.order_id, "amount": yuan(22_00)}
+    other = {"order": order.order_id, "amount": yuan(22_00)}
     refused(await phone.post("/v1/payments", other), 409, "amount_changed")
-    unknown = {"order_id": ids.new("ord"), "amount": yuan(1)}
+    unknown = {"order": ids.new("ord"), "amount": yuan(1)}
     refused(await phone.post("/v1/payments", unknown), 404, "not_found")
     refused(await pay(poor, order), 422, "insufficient_balance")
     world.later(hours=1)
@@ -132,14 +132,14 @@ async def test_ones_own_shop(phones: Phones, world: World) -> None:
 
 @pytest.mark.parametrize("amount", BAD_AMOUNTS)
 async def test_amounts_that_are_none(phone: Phone, world: World, amount: Any) -> None:
-    body = {"order_id": ids.new("ord"), "amount": yuan(amount)}
+    body = {"order": ids.new("ord"), "amount": yuan(amount)}
     points_at(await phone.post("/v1/payments", body), "/amount/amount")
 
 
 async def test_every_mistake_is_told_at_once(phone: Phone) -> None:
-    body = {"order_id": "x", "amount": {"amount": "1", "currency": "USD"}, "tip": 5}
+    body = {"order": "x", "amount": {"amount": "1", "currency": "USD"}, "tip": 5}
     answer = await phone.post("/v1/payments", body)
-    for pointer in ("/order_id", "/amount/amount", "/amount/currency", "/tip"):
+    for pointer in ("/order", "/amount/amount", "/amount/currency", "/tip"):
         points_at(answer, pointer)
 
 

@@ -18,7 +18,7 @@ async def test_limits_of_money_and_of_times(phone: Phone) -> None:
 
 async def test_what_was_spent_is_told(phone: Phone, world: World) -> None:
     order = await world.order(await world.shop(await world.person()), 23_00)
-    body = {"order_id": order.order_id, "amount": {"amount": 23_00, "currency": "CNY"}}
+    body = {"order": order.order_id, "amount": {"amount": 23_00, "currency": "CNY"}}
     await phone.consent(await phone.post("/v1/payments", body))
     found = {each["name"]: each for each in (await phone.get("/v1/limits")).json()["data"]}
     assert found["free_day"]["used"]["amount"] == 23_00
@@ -31,7 +31,7 @@ async def test_frozen_by_one_call_and_thawed_by_a_passkey(phone: Phone, world: W
     assert (frozen["frozen"], frozen["reason"], frozen["thaws"]) == (True, "self", None)
 
     order = await world.order(await world.shop(await world.person()), 23_00)
-    body = {"order_id": order.order_id, "amount": {"amount": 23_00, "currency": "CNY"}}
+    body = {"order": order.order_id, "amount": {"amount": 23_00, "currency": "CNY"}}
     is_problem(await phone.post("/v1/payments", body), 403, "payer_frozen")
 
     other = await phone.approved("add_device")

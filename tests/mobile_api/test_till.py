@@ -38,7 +38,7 @@ async def test_a_code_for_the_customer(keeper: Phone, phone: Phone, world: World
     order = await keeper.done(keeper.post("/v1/till/orders", NOODLES))
     assert (order["state"], order["final"], order["code"]) == ("open", False, "dynamic")
     assert order["address"].endswith(order["id"].partition("_")[2].upper())
-    body = {"order_id": order["id"], "amount": NOODLES["amount"]}
+    body = {"order": order["id"], "amount": NOODLES["amount"]}
     paid = await phone.consent(await phone.post("/v1/payments", body))
     assert paid.json()["status"] == "posted"
     seen = await keeper.done(keeper.get(f"/v1/till/orders/{order['id']}"))
@@ -55,7 +55,7 @@ async def test_an_order_taken_back(keeper: Phone, phone: Phone) -> None:
     order = await keeper.done(keeper.post("/v1/till/orders", NOODLES))
     gone = await keeper.done(keeper.post(f"/v1/till/orders/{order['id']}/cancel"))
     assert (gone["state"], gone["final"]) == ("cancelled", True)
-    body = {"order_id": order["id"], "amount": NOODLES["amount"]}
+    body = {"order": order["id"], "amount": NOODLES["amount"]}
     is_problem(await phone.post("/v1/payments", body), 410, "order_cancelled")
 
 
@@ -99,7 +99,7 @@ async def test_a_customer_is_asked_and_the_till_asks_again(keeper: Phone, phone:
     assert (asked["state"], asked["final"]) == ("user_paying", False)
     assert (await keeper.done(keeper.post("/v1/till/charges", body, key)))["id"] == asked["id"]
     [waiting] = (await phone.done(phone.get("/v1/payments/asked")))["data"]
-    pay = {"order_id": waiting["order"]["id"]} | yuan(800_00)
+    pay = {"order": waiting["order"]["id"]} | yuan(800_00)
     await phone.consent(await phone.post("/v1/payments", pay))
     truth = await keeper.done(keeper.post("/v1/till/charges", body, key))
     assert (truth["id"], truth["state"], truth["final"]) == (asked["id"], "paid", True)

@@ -32,13 +32,13 @@ async def phone(phones: Phones) -> Phone:
 async def with_money(phone: Phone, world: World) -> str:
     """A bound card, and money from it; the card's id."""
     card = await bind(phone, world)
-    asked = {"card_id": card["id"], "amount": yuan(MONEY)}
+    asked = {"card": card["id"], "amount": yuan(MONEY)}
     assert (await phone.done(phone.post("/v1/topups", asked)))["status"] == "posted"
     return str(card["id"])
 
 
 def wanted(card_id: str, fen: Any = 300_00, speed: str = "instant") -> dict[str, Any]:
-    return {"card_id": card_id, "amount": yuan(fen), "speed": speed}
+    return {"card": card_id, "amount": yuan(fen), "speed": speed}
 
 
 async def test_quoted_begun_and_confirmed(phone: Phone, world: World) -> None:
@@ -128,7 +128,7 @@ async def test_what_is_malformed(phone: Phone) -> None:
     for amount in BAD_AMOUNTS:
         points_at(await phone.post("/v1/withdrawals", wanted(card_id, amount)), "/amount/amount")
     points_at(await phone.post("/v1/withdrawals", wanted(card_id, speed="soon")), "/speed")
-    points_at(await phone.post("/v1/withdrawals", wanted("x")), "/card_id")
+    points_at(await phone.post("/v1/withdrawals", wanted("x")), "/card")
     for amount in ("-1", "x", str(10**13)):
         answer = await phone.get("/v1/withdrawals/quote", amount=amount)
         assert answer.status_code == 400, answer.text
