@@ -63,6 +63,7 @@ from mobile_api import (
 )
 from mobile_api import settings as own_settings
 from mobile_api.etag import EtagMiddleware
+from mobile_api.query import QueryMiddleware
 from mobile_api.rate import AddressBrake, Counters, PersonBrake
 from mobile_api.strict import StrictRequest
 
@@ -148,6 +149,7 @@ def _middleware(counters: Counters) -> list[Middleware]:
     """From without to within: kept answers are not packed yet, and are known by their caller."""
     return [
         version.EntryMiddleware(),
+        QueryMiddleware(),
         compression.Packing,
         EtagMiddleware(),
         AddressBrake(counters),

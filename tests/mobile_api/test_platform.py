@@ -364,3 +364,11 @@ async def test_a_persons_calls_are_their_own(phone: Phone) -> None:
     stranger = await phone.client.get("/api/v1/balance")
     assert stranger.status_code == 401
     assert stranger.headers["ratelimit-policy"].startswith('"address"')
+
+
+async def test_unknown_parameters_and_words_for_nothing_are_refused(phone: Phone) -> None:
+    answer = await phone.get("/v1/bills", max="null", colour="red")
+    assert answer.status_code == 400
+    said = {error["parameter"]: error["code"] for error in answer.json()["errors"]}
+    assert said == {"max": "wrong_form", "colour": "unknown"}
+    assert (await phone.get("/v1/bills", q="null")).status_code == 200  # a text may say so
