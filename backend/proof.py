@@ -87,16 +87,21 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Claims(msgspec.Struct, frozen=True):
-    """Claims that we don't know are nobody's business: a client may add some."""
+    """Claims that we don't know are nobody's business: a client may add some. All of ours is
+    ASCII, as addresses are: what comes out of `read` can be written anywhere."""
 
     jti: Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,128}\Z")]
     htm: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{1,16}\Z")]
     htu: Annotated[
-        str, msgspec.Meta(pattern=r"^https?://[^\s?#@/]+(/[^\s?#]*)?\Z", max_length=1024)
+        str,
+        msgspec.Meta(
+            pattern=r"^https?://[A-Za-z0-9.\[\]:_-]+(/[\x21\x22\x24-\x3e\x40-\x7e]*)?\Z",
+            max_length=1024,
+        ),
     ]
     iat: Annotated[int, msgspec.Meta(ge=0, lt=2**40)]
     ath: Hash = ""
-    nonce: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    nonce: Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]*\Z", max_length=256)] = ""
     bsh: Hash = ""
     chl: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]*\Z", max_length=128)] = ""
 
@@ -180,6 +185,8 @@ def _base64url(data: bytes) -> str:
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
+        if b"\\u" in data:  # half of a pair is no text: nothing could encode it again
+            msgspec.json.decode(data)
         found = json.loads(data.decode(), object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise ProofInvalid("json") from error

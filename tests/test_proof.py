@@ -205,6 +205,12 @@ CLAIMS: list[dict[str, Any]] = [
     {"bsh": "b" * 44},
     {"nonce": "n" * 257},
     {"nonce": 1},
+    {"nonce": "n n"},
+    {"nonce": "n\n"},
+    {"nonce": "é"},
+    {"htu": "https://api.example.com/é"},
+    {"htu": "https://é.example.com/"},
+    {"jti": "é"},
     {"chl": "a+b"},
     {"chl": "c" * 129},
 ]
@@ -310,6 +316,23 @@ def test_json_that_says_two_things_says_nothing() -> None:
         proof.read(key.signed(b64(b"\xff\xfe"), claims))
 
 
+@pytest.mark.parametrize("half", ["\ud800", "a\udc00b", "\udc00\ud800"])
+@pytest.mark.parametrize("member", ["jti", "htm", "htu", "nonce", "ath", "chl", "more"])
+def test_half_a_character_is_no_text(member: str, half: str) -> None:
+    """JSON can write it, and nothing else could: it must not come further than here."""
+    said = f"{URL}/{half}" if member == "htu" else half
+    with pytest.raises(ProofInvalid, match=r"^json$"):
+        proof.read(SIGNER.proof("POST", URL, AT, **{member: said}))
+    with pytest.raises(ProofInvalid, match=r"^json$"):
+        proof.read(SIGNER.proof("POST", URL, AT, **{half: 1}))
+    with pytest.raises(ProofInvalid, match=r"^json$"):
+        proof.read(SIGNER.proof("POST", URL, AT, header={"jwk": EC | {half: half}}))
+
+
+def test_a_whole_character_may_be_written_by_halves() -> None:
+    assert proof.read(SIGNER.proof("POST", URL, AT, more="\U0001f600")).htm == "POST"
+
+
 EC, OKP = DeviceKey().jwk, DeviceKey("EdDSA").jwk
 PRIME = 2**255 - 19
 KEYS: list[dict[str, Any]] = [
@@ -350,9 +373,10 @@ def test_a_refusal_shows_nothing_of_the_proof() -> None:
     assert caught.value.__cause__ is None
 
 
+TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
     max_leaves=10,
 )
 MEMBERS = st.dictionaries(
@@ -377,6 +401,18 @@ def test_any_members_are_read_or_refused(head: dict[str, Any], claims: dict[str,
     except ProofInvalid:
         return
     assert found.thumbprint == SIGNER.thumbprint
+    said = (found.jti, found.htm, found.htu, found.ath, found.nonce, found.bsh, found.chl)
+    assert "".join(said).isascii()
+
+
+@given(TEXT)
+def test_any_text_in_any_claim_is_read_or_refused(text: str) -> None:
+    for claims in ({"nonce": text}, {"htu": f"https://{text}"}, {"htu": f"{URL}/{text}"}):
+        try:
+            found = proof.read(SIGNER.proof("POST", URL, AT, **claims))
+        except ProofInvalid:
+            continue
+        assert (found.nonce + found.htu).isascii()
 
 
 @given(st.dictionaries(st.sampled_from(["kty", "crv", "x", "y", "d", "k"]), JSON))
