@@ -35,7 +35,7 @@ OPT = "open"  # handlers that nobody need be signed in for
 SCHEME = "DPoP"
 CHALLENGE = 'DPoP algs="ES256 EdDSA"'
 
-# What RFC 6750 and RFC 9449 call our refusals.
+# What RFC 6750, RFC 6749 and RFC 9449 call our refusals.
 ERRORS: Mapping[str, str] = {
     "token_invalid": "invalid_token",
     "signed_out": "invalid_token",
@@ -43,6 +43,7 @@ ERRORS: Mapping[str, str] = {
     "proof_replayed": "invalid_dpop_proof",
     "use_dpop_nonce": "use_dpop_nonce",
 }
+REFRESH_REFUSED = "invalid_grant"
 _CALLER, _REFUSED = "caller", "auth_refused"
 
 _log = structlog.get_logger(__name__)
@@ -78,7 +79,7 @@ class AuthMiddleware(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         request = StrictRequest(scope, receive)
-        with _refusing(scope):
+        with refusing(scope):
             scope["state"][_CALLER] = await _caller(request)
         await next_app(scope, receive, send)
 
@@ -91,7 +92,7 @@ async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
 
 async def provide_holder(request: Request[Any, Any, Any]) -> Holder:
     """Refuses: ProofRefused, ProofReplayed, NonceWanted."""
-    with _refusing(request.scope):
+    with refusing(request.scope):
         text, proven = await _proven(request, "")
         await _services(request).identity.spend_proof(_spent(proven))
     return Holder(thumbprint=proven.thumbprint, proof=text, address=_address(request))
@@ -106,7 +107,7 @@ async def auth_headers(message: Message, scope: Scope) -> None:
     if services is not None:
         headers["dpop-nonce"] = services.nonces.current()
     if message["status"] == 401:
-        error = ERRORS.get(scope["state"].get(_REFUSED, ""), "")
+        error = scope["state"].get(_REFUSED, "")
         headers["www-authenticate"] = f'{CHALLENGE}, error="{error}"' if error else CHALLENGE
 
 
@@ -175,14 +176,21 @@ def _mismatch(request: Request[Any, Any, Any], found: Proof, token: str, body: b
 
 
 @contextmanager
-def _refusing(scope: Scope) -> Iterator[None]:
-    """Keeps why, for the header of the answer."""
+def refusing(scope: Scope, error: str = "") -> Iterator[None]:
+    """Keeps why, for the header of the answer: this error, or what the refusal is called."""
     try:
         yield
     except DomainError as refusal:
-        scope["state"][_REFUSED] = refusal.code
+        scope["state"][_REFUSED] = error or _called(refusal, scope)
         _log.info("not_let_in", code=refusal.code, why=refusal.params.get("why", ""))
         raise
+
+
+def _called(refusal: DomainError, scope: Scope) -> str:
+    """ "" where no token was shown at all: nothing was wrong with it (RFC 6750 §3.1)."""
+    if isinstance(refusal, SignedOut) and b"authorization" not in dict(scope["headers"]):
+        return ""
+    return ERRORS.get(refusal.code, "")
 
 
 def _spent(proven: Proof) -> SpentProof:

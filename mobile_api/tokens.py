@@ -1,16 +1,16 @@
 """Tokens of a phone: a short access token, and a refresh token for the next one."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import post
+from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from backend.access_token import LIFE, Grantee
 from backend.identity import PHONE_SESSION_LIFE, PhoneTokens
 from backend.services import Services
-from mobile_api.auth import SCHEME, Holder
+from mobile_api.auth import REFRESH_REFUSED, SCHEME, Holder, refusing
 from mobile_api.shapes import timestamp
 
 
@@ -35,6 +35,7 @@ class TokensView(msgspec.Struct, frozen=True, kw_only=True):
 
 @post("/v1/tokens/refresh", status_code=200, opt={"open": True, "idempotent": False})
 async def refresh(
+    request: Request[Any, Any, Any],
     data: JSONBody[Refresh],
     holder: NamedDependency[Holder],
     services: NamedDependency[Services],
@@ -46,7 +47,8 @@ async def refresh(
 
     Refuses: signed_out, refresh_reused.
     """
-    turned = await services.identity.refresh(data.refresh_token, holder.thumbprint)
+    with refusing(request.scope, REFRESH_REFUSED):
+        turned = await services.identity.refresh(data.refresh_token, holder.thumbprint)
     return tokens_view(services, turned, holder.thumbprint)
 
 

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from backend import ids
 from backend.access_token import AccessTokens, Grantee
+from backend.identity import REFRESH_RETRY
 from backend.nonces import STRETCH_S
 from mobile_api.auth import CHALLENGE
 from tests.device_key import DeviceKey
@@ -52,8 +53,10 @@ async def send(
 
 
 def refused(answer: httpx.Response, code: str, error: str, why: str = "") -> None:
+    """error: "" where there was nothing to be wrong (RFC 6750 §3.1)."""
     body = is_problem(answer, 401, code)
-    assert answer.headers["www-authenticate"] == f'{CHALLENGE}, error="{error}"'
+    told = f'{CHALLENGE}, error="{error}"' if error else CHALLENGE
+    assert answer.headers["www-authenticate"] == told
     assert why in body["detail"]
     assert body["money_moved"] == "no"
 
@@ -76,7 +79,7 @@ async def test_both_kinds_of_key(phones: Phones, alg: str) -> None:
 
 
 async def test_without_a_token(phone: Phone) -> None:
-    refused(await send(phone, authorization=""), "signed_out", "invalid_token")
+    refused(await send(phone, authorization=""), "signed_out", "")
 
 
 async def test_another_scheme(phone: Phone) -> None:
@@ -101,7 +104,8 @@ async def test_what_is_no_proof(phone: Phone) -> None:
 
 async def test_a_token_in_the_address_is_none(phone: Phone) -> None:
     answer = await phone.client.get(f"{API}{ME}?access_token={phone.access_token}")
-    refused(answer, "signed_out", "invalid_token")
+    is_problem(answer, 400, "invalid_request")
+    assert phone.access_token not in answer.text
 
 
 async def test_an_ended_token(phone: Phone, world: World) -> None:
@@ -190,6 +194,24 @@ OF_SOMETHING_ELSE: tuple[tuple[dict[str, Any], str], ...] = (
 async def test_a_proof_of_something_else(phone: Phone) -> None:
     for claims, why in OF_SOMETHING_ELSE:
         refused(await ask(phone, **claims), "proof_refused", "invalid_dpop_proof", why)
+
+
+HALF = "\ud800"
+
+
+async def test_half_a_character_in_a_proof(phone: Phone, phones: Phones, world: World) -> None:
+    """JSON can carry it and nothing can write it out again: refused, at every door."""
+    where = "http://localhost:8000/api/v1"
+    for claims in ({"nonce": HALF}, {"htu": f"{where}/{HALF}"}, {"jti": HALF}, {HALF: HALF}):
+        refused(await ask(phone, **claims), "proof_refused", "invalid_dpop_proof", "json")
+        for path, body in DOORS:
+            stranger, content = phones.new(), json.dumps(body).encode()
+            stranger.nonce = world.services.nonces.current()
+            proof = stranger.prove("POST", path, content, False, **claims)
+            answer = await send(
+                stranger, path, method="POST", content=content, proofs=[proof], authorization=""
+            )
+            refused(answer, "proof_refused", "invalid_dpop_proof", "json")
 
 
 async def test_a_clock_that_is_wrong(phone: Phone) -> None:
@@ -301,7 +323,15 @@ async def test_an_ended_session_is_refused_on_the_next_call(phone: Phone, world:
     [session] = await world.services.identity.sessions(phone.person_id)
     await world.services.identity.end_session(phone.person_id, session.session_id)
     refused(await ask(phone), "signed_out", "invalid_token")
-    is_problem(await phone.try_refresh(), 401, "signed_out")
+    refused(await phone.try_refresh(), "signed_out", "invalid_grant")
+
+
+async def test_a_refresh_token_that_was_stolen(phone: Phone, world: World) -> None:
+    old = phone.refresh_token
+    await phone.refresh()
+    phone.refresh_token = old
+    world.clock.move(REFRESH_RETRY + timedelta(seconds=1))
+    refused(await phone.try_refresh(), "refresh_reused", "invalid_grant")
 
 
 async def test_ended_everywhere(phone: Phone, world: World) -> None:
@@ -312,7 +342,7 @@ async def test_ended_everywhere(phone: Phone, world: World) -> None:
 async def test_who_is_not_let_in_does_nothing(phone: Phone) -> None:
     """The token is looked at before the body and before what there is."""
     answer = await phone.client.patch(f"{API}/v1/settings", content=b"not json")
-    refused(answer, "signed_out", "invalid_token")
+    refused(answer, "signed_out", "")
 
 
 # What is written down
