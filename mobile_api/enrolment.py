@@ -130,10 +130,14 @@ async def finish(
     Refuses: ceremony_invalid, passkey_refused, device_proof_invalid, device_key_taken,
     phone_not_proven, has_wallet, phone_taken, not_found.
     """
-    _checked(enrolment_id)
     enrolled = await services.risk.finish_registration(
         FinishRegistration(
-            data.ceremony_id, data.response_json, data.label, holder.address, holder.proof
+            data.ceremony_id,
+            data.response_json,
+            data.label,
+            holder.address,
+            device_proof=holder.proof,
+            enrolment_id=_checked(enrolment_id),
         )
     )
     await onboarding.open_wallet(services, enrolled, data.display_name, data.language)

@@ -133,7 +133,7 @@ class World(msgspec.Struct, kw_only=True):
         )
         response = passkey.register(ceremony.options_json)
         enrolled = await face.finish_registration(
-            FinishRegistration(ceremony.ceremony_id, response, "test")
+            FinishRegistration(ceremony.ceremony_id, response, "test", enrolment_id=enrolment_id)
         )
         await self.services.identity.create_person(
             NewPerson(person_id=person_id, phone=phone, display_name=name)

@@ -135,13 +135,19 @@ async def finish_passkey(
     visit: NamedDependency[Visit],
     services: NamedDependency[Services],
 ) -> Response[Any]:
-    form = Form(data)
+    kept, form = enrolment.of(request), Form(data)
+    if kept is None:
+        return redirect(request, START)
     name = form.text("display_name", DisplayName, BAD_NAME)
     if name is None:
         return _passkey_page(request, form, status_code=422)
     label = device_label(request)
     finish = FinishRegistration(
-        form["ceremony_id"], form["response_json"].encode(), label, visit.address
+        form["ceremony_id"],
+        form["response_json"].encode(),
+        label,
+        visit.address,
+        enrolment_id=kept.enrolment_id,
     )
     try:
         enrolled = await services.risk.finish_registration(finish)

@@ -13,6 +13,7 @@ from backend.proof import Proof
 from backend.risk import (
     BeginRegistration,
     Ceremony,
+    CeremonyInvalid,
     DeviceKeyTaken,
     Enrolled,
     FinishRegistration,
@@ -95,10 +96,12 @@ async def begin(parts: Parts, asked: BeginRegistration) -> Ceremony:
 async def finish(parts: Parts, asked: FinishRegistration) -> Enrolled:
     now = parts.clock.now()
     opened = await ceremonies.use(asked.ceremony_id, ceremonies.REGISTER, now)
+    kind, _, subject = opened.subject.partition(":")
+    if asked.enrolment_id != (subject if kind == "enrolment" else ""):  # begun at another door
+        raise CeremonyInvalid()
     new = verify_registration(parts.party, opened.challenge, asked.response_json)
     key = bound(parts, asked.device_proof, opened.challenge) if asked.device_proof else None
     arriving = Arriving(asked.device_label, key, now)
-    kind, _, subject = opened.subject.partition(":")
     try:
         async with SEC.transaction():
             if kind == "grant":

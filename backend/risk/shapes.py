@@ -65,14 +65,16 @@ class Ceremony(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FinishRegistration(msgspec.Struct, frozen=True, array_like=True):
-    """device_proof: of a phone, for this very request, with the ceremony's challenge as `chl`: the
-    device is made with that key and gets no secret."""
+    """enrolment_id: whose ceremony it must be; "": one by a grant. device_proof: of a phone, for
+    this very request, with the ceremony's challenge as `chl`: the device is made with that key and
+    gets no secret."""
 
     ceremony_id: str
     response_json: CredentialJson
     device_label: Label
     address: str = ""
     device_proof: str = ""
+    enrolment_id: str = ""
 
 
 class Enrolled(msgspec.Struct, frozen=True, array_like=True):

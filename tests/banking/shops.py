@@ -71,7 +71,12 @@ async def enrol(world: World, person_id: str, key: Passkey) -> str:
         BeginRegistration(person_id, "老王", enrolment_id=enrolment_id)
     )
     done = await world.risk.finish_registration(
-        FinishRegistration(begun.ceremony_id, key.register(begun.options_json), "test")
+        FinishRegistration(
+            begun.ceremony_id,
+            key.register(begun.options_json),
+            "test",
+            enrolment_id=enrolment_id,
+        )
     )
     return str(done.device_secret)
 

@@ -145,6 +145,27 @@ async def test_a_ceremony_is_answered_once(phones: Phones) -> None:
     is_problem(again, 410, "ceremony_invalid")
 
 
+async def test_a_ceremony_ends_where_it_began(phones: Phones, phone: Phone) -> None:
+    """An enrolment's among the devices, or at another enrolment, and a grant's at an enrolment."""
+    given = await phone.done(phone.post("/v1/devices/grants", await phone.approved("add_device")))
+    new = phones.new()
+    where, other = await begun(new), f"/v1/enrolments/{ids.new('enr')}"
+    named = {"display_name": "安娜"}
+    for starts, asked, ends, more in (
+        (f"{where}/ceremony", named, "/v1/devices", {}),
+        (f"{where}/ceremony", named, f"{other}/device", named),
+        ("/v1/devices/ceremony", {"grant": given["grant"]}, f"{where}/device", named),
+    ):
+        ceremony = (await new.open_post(starts, asked))["ceremony"]
+        response = json.loads(new.passkey.register(json.dumps(ceremony["options"]).encode()))
+        body = more | {"ceremony_id": ceremony["id"], "response": response, "label": "Pixel 9"}
+        answer = await post(new, ends, body, chl=ceremony["options"]["challenge"])
+        is_problem(answer, 410, "ceremony_invalid")
+    assert len(await SEC.query("select 1 from risk.device")) == 1
+    await new.join(given["grant"])  # which is still good
+    assert new.person_id == phone.person_id
+
+
 async def test_a_key_opens_one_wallet(phones: Phones, phone: Phone) -> None:
     other = phones.new()
     other.key = phone.key

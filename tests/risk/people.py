@@ -111,7 +111,9 @@ class World:
         ceremony = await self.risk.begin_registration(begin)
         response = key.register(ceremony.options_json)
         return await self.risk.finish_registration(
-            FinishRegistration(ceremony.ceremony_id, response, "手机")
+            FinishRegistration(
+                ceremony.ceremony_id, response, "手机", enrolment_id=begin.enrolment_id
+            )
         )
 
     async def sign_in(self, key: Passkey, device_secret: str = "") -> SignedIn:

@@ -54,6 +54,7 @@ async def register(
             response,
             "手机",
             device_proof=proof_for(world, key, ceremony),
+            enrolment_id=begin.enrolment_id,
         )
     )
 

@@ -11,6 +11,7 @@ from backend.db import SEC
 from backend.errors import BadRequest, IdReused
 from backend.risk import (
     BeginRegistration,
+    CeremonyInvalid,
     CheckCode,
     CodeExpired,
     CodeSpent,
@@ -212,9 +213,27 @@ async def test_a_proof_ends(world: World) -> None:
     with pytest.raises(PhoneNotProven):
         await world.risk.begin_registration(begin)
     response = Passkey().register(ceremony.options_json)
-    finish = FinishRegistration(ceremony.ceremony_id, response, "手机")
+    finish = FinishRegistration(ceremony.ceremony_id, response, "手机", enrolment_id=enrolment_id)
     with pytest.raises(PhoneNotProven):
         await world.risk.finish_registration(finish)
+
+
+async def test_a_ceremony_ends_where_it_began(world: World) -> None:
+    """At no other enrolment, nor among grants, nor a grant's at an enrolment."""
+    enrolment_id, owner = await world.prove(phone()), await world.person()
+    begin = BeginRegistration(ids.new("usr"), "小明", enrolment_id=enrolment_id)
+    given = await world.risk.grant_device(await world.approve(owner, "add_device"))
+    further = BeginRegistration(owner.person_id, "小明", grant=given.grant)
+    for begun, elsewhere in ((begin, ids.new("enr")), (begin, ""), (further, enrolment_id)):
+        ceremony = await world.risk.begin_registration(begun)
+        response = Passkey().register(ceremony.options_json)
+        with pytest.raises(CeremonyInvalid):
+            await world.risk.finish_registration(
+                FinishRegistration(ceremony.ceremony_id, response, "手机", enrolment_id=elsewhere)
+            )
+    assert len(await SEC.query("select 1 from risk.device")) == 1
+    await world.register(begin, Passkey())  # nothing of either was used up
+    await world.register(further, Passkey())
 
 
 async def test_one_enrolment_opens_one_wallet(world: World) -> None:
@@ -243,8 +262,8 @@ async def test_two_enrolments_of_a_number_open_one_wallet(world: World) -> None:
     ]
     responses = [Passkey().register(c.options_json) for c in ceremonies]
     finishes = [
-        FinishRegistration(c.ceremony_id, r, "手机")
-        for c, r in zip(ceremonies, responses, strict=True)
+        FinishRegistration(c.ceremony_id, r, "手机", enrolment_id=enrolment_id)
+        for c, r, enrolment_id in zip(ceremonies, responses, (first, second), strict=True)
     ]
     await world.risk.finish_registration(finishes[0])
     with pytest.raises(HasWallet):

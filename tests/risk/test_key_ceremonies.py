@@ -80,6 +80,7 @@ async def test_registering_takes_the_keys_own_proof(world: World, false: str) ->
         passkey.register(this.options_json),
         "手机",
         device_proof=FALSE[false](world, key, this, other),
+        enrolment_id=begin.enrolment_id,
     )
     with pytest.raises(DeviceProofInvalid):
         await world.risk.finish_registration(finish)

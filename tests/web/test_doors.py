@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from backend.db import SEC
 from backend.identity import IDLE_LIFE
 from tests.passkey import Passkey
 from tests.web.browser import COOKIE_DOMAIN, NAVIGATION, Browser, forms
@@ -214,6 +215,22 @@ async def test_a_ceremony_is_good_once(signed_up: SignedUp, visitor: Visitor) ->
     answer = await again.send("/sign-in", fields)
     assert answer.status_code == 410
     assert cookies.SESSION not in again.client.cookies
+
+
+async def test_a_ceremony_of_signing_up_adds_no_device(browser: Browser, world: World) -> None:
+    await browser.open("/sign-up")
+    await browser.send("/sign-up", {"country": "+86", "phone": "13912345678"})
+    await browser.send("/sign-up/code", {"code": world.sms.codes["+8613912345678"]})
+    fields = browser.form("/sign-up/passkey").fields | {"display_name": "安娜"}
+    begun = (await browser.begin("/sign-up/passkey/ceremony", fields)).json()
+    response = Passkey().register(_json(begun["options"])).decode()
+    await browser.open("/devices/new")
+    answer = await browser.send(
+        "/devices", {"ceremony_id": begun["ceremony_id"], "response_json": response}
+    )
+    assert answer.status_code == 410
+    assert cookies.SESSION not in browser.client.cookies
+    assert await SEC.query("select 1 from risk.device") == []
 
 
 async def test_a_wallet_half_opened_is_completed_at_sign_in(visitor: Visitor, world: World) -> None:
