@@ -204,17 +204,10 @@ def _with_status(decided: Decided, status: str) -> Decided:
 
 
 async def _check_passcode(packet: PacketRow, open_: OpenPacket) -> None:
-    """Five wrong tries per person. Refuses: PasscodeSpent, PasscodeWrong."""
-    spent = await TX.query(
-        "select wrong from redpacket.tries where packet_id = $1 and person_id = $2",
-        packet.packet_id,
-        open_.person_id,
-    )
-    if spent and spent[0]["wrong"] >= MAX_PASSCODE_TRIES:
-        raise PasscodeSpent()
-    if passcode_fits(packet, open_.passcode):
-        return
-    counted = await TX.query(
+    """Five wrong tries per person. A try is taken before it is compared, so that of many at once no
+    more are compared than are left, and given back where it was right. Refuses: PasscodeSpent,
+    PasscodeWrong."""
+    taken = await TX.query(
         "insert into redpacket.tries as t (packet_id, person_id, wrong) values ($1, $2, 1)"
         " on conflict (packet_id, person_id) do update set wrong = t.wrong + 1"
         " where t.wrong < $3 returning wrong",
@@ -222,7 +215,16 @@ async def _check_passcode(packet: PacketRow, open_: OpenPacket) -> None:
         open_.person_id,
         MAX_PASSCODE_TRIES,
     )
-    left = MAX_PASSCODE_TRIES - counted[0]["wrong"] if counted else 0
+    if not taken:
+        raise PasscodeSpent()
+    if passcode_fits(packet, open_.passcode):
+        await TX.query(
+            "update redpacket.tries set wrong = wrong - 1 where packet_id = $1 and person_id = $2",
+            packet.packet_id,
+            open_.person_id,
+        )
+        return
+    left = MAX_PASSCODE_TRIES - taken[0]["wrong"]
     if left == 0:
         raise PasscodeSpent()
     raise PasscodeWrong(tries_left=left)

@@ -1,5 +1,6 @@
 """Bad input, and who may not: each a refusal of its own, and nothing has moved."""
 
+import asyncio
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,7 @@ from backend.errors import BadRequest, DomainError, NotFound
 from backend.ids import new
 from backend.payments import InsufficientBalance, RiskUnavailable
 from backend.redpacket import (
+    MAX_PASSCODE_TRIES,
     GreetingRefused,
     PacketEmpty,
     PacketExpired,
@@ -20,6 +22,7 @@ from backend.redpacket import (
     PasscodeWrong,
     SenderFrozen,
     SendPacket,
+    Share,
     ShareTooLarge,
     ShareTooSmall,
     TooManyShares,
@@ -169,6 +172,40 @@ async def test_whoever_left_the_group_keeps_the_answer(party: Party) -> None:
     assert await party.open(packet, ben) == share
     with pytest.raises(PacketNotForYou):
         await party.open(packet, carl)
+
+
+async def test_of_passcodes_that_arrive_together_five_are_compared(party: Party) -> None:
+    """With the right one among forty: were more than five compared, it would always be found."""
+    anna, ben = await party.world.person(100_00), await party.world.person(trusted=False)
+    found = 0
+    for place in range(8, 40, 4):
+        packet = await party.send(anna, kind="passcode", passcode="芝麻开门")
+        answers = await asyncio.gather(
+            *(party.open(packet, ben, "芝麻开门" if n == place else f"西瓜{n}") for n in range(40)),
+            return_exceptions=True,
+        )
+        [row] = await TX.query(
+            "select wrong from redpacket.tries where packet_id = $1", packet.packet_id
+        )
+        if any(isinstance(answer, Share) for answer in answers):
+            found += 1
+        else:
+            assert row["wrong"] == MAX_PASSCODE_TRIES
+            with pytest.raises(PasscodeSpent):
+                await party.open(packet, ben, "芝麻开门")
+    assert found <= 4, "of eight"
+
+
+async def test_a_right_passcode_leaves_the_tries_as_they_were(party: Party) -> None:
+    anna, ben, cleo = await party.world.person(100_00), *await party.people(2)
+    packet = await party.send(anna, kind="passcode", passcode="芝麻开门", count=2)
+    await party.open(packet, cleo, "芝麻开门")
+    first = await asyncio.gather(*(party.open(packet, cleo, "芝麻开门") for _ in range(7)))
+    assert len(set(first)) == 1
+    with pytest.raises(PasscodeWrong) as refusal:
+        await party.open(packet, ben, "西瓜开门")
+    assert refusal.value.params == {"tries_left": 4}
+    await party.open(packet, ben, "芝麻开门")
 
 
 async def test_a_wrong_passcode_five_times(party: Party) -> None:
