@@ -60,12 +60,16 @@ class Payees:
         if payee.is_friend or not payee.first_payment:
             return
         name = (await self._parts.identity.person(payee.payee_id)).display_name
-        left = await _tries_left(payer_id, payee.payee_id, self._parts.clock.now())
-        if left and said.strip().casefold() == name[:1].casefold():
-            return
-        if left and said.strip():
-            left = await _count_wrong(payer_id, payee.payee_id, self._parts.clock.now())
-        raise NameCheckFailed(tries_left=left)
+        now = self._parts.clock.now()
+        if not said.strip():  # nothing typed: nothing lost
+            raise NameCheckFailed(tries_left=await _tries_left(payer_id, payee.payee_id, now))
+        # Taken before it is compared: of many at once no more are compared than are left.
+        left = await _take_try(payer_id, payee.payee_id, now)
+        if left is None:
+            raise NameCheckFailed(tries_left=0)
+        if said.strip().casefold() != name[:1].casefold():
+            raise NameCheckFailed(tries_left=left)
+        await _give_try_back(payer_id, payee.payee_id)
 
     async def _by_phone(self, payer_id: str, number: str) -> str:
         """Every look-up counts, whether anybody has the number or not."""
@@ -136,17 +140,27 @@ async def _tries_left(payer_id: str, payee_id: str, now: datetime) -> int:
     return MAX_NAME_TRIES - (rows[0]["wrong"] if rows else 0)
 
 
-async def _count_wrong(payer_id: str, payee_id: str, now: datetime) -> int:
-    """How many are left."""
-    [row] = await TX.query(
+async def _take_try(payer_id: str, payee_id: str, now: datetime) -> int | None:
+    """How many are left after this one; None: there was none."""
+    rows = await TX.query(
         "insert into transfers.name_check as c (payer_id, payee_id, wrong, since)"
         " values ($1, $2, 1, $3) on conflict (payer_id, payee_id) do update set"
-        " wrong = case when c.since > $4 then least(c.wrong + 1, $5) else 1 end,"
-        " since = case when c.since > $4 then c.since else $3 end returning wrong",
+        " wrong = case when c.since > $4 then c.wrong + 1 else 1 end,"
+        " since = case when c.since > $4 then c.since else $3 end"
+        " where c.wrong < $5 or c.since <= $4 returning wrong",
         payer_id,
         payee_id,
         now,
         now - NAME_TRIES_LIFE,
         MAX_NAME_TRIES,
     )
-    return MAX_NAME_TRIES - int(row["wrong"])
+    return MAX_NAME_TRIES - int(rows[0]["wrong"]) if rows else None
+
+
+async def _give_try_back(payer_id: str, payee_id: str) -> None:
+    await TX.query(
+        "update transfers.name_check set wrong = greatest(wrong - 1, 0)"
+        " where payer_id = $1 and payee_id = $2",
+        payer_id,
+        payee_id,
+    )
