@@ -90,6 +90,13 @@ async def insert(new: NewRequest, now: datetime, expires_at: datetime) -> bool:
     return True
 
 
+async def lock_asker(person_id: str) -> None:
+    """Until the end of the transaction: one asks after the other, so that all are counted."""
+    await TX.query(
+        "select pg_advisory_xact_lock(hashtextextended('request ' || $1, 0))", person_id
+    )
+
+
 async def made_since(person_id: str, since: datetime) -> int:
     [row] = await TX.query(
         "select count(*) as n from transfers.request where person_id = $1 and created_at > $2",

@@ -134,10 +134,7 @@ class Requests:
             await tell(self._parts, request_id, shares, f"request_{to}")
 
     async def _check_people(self, new: NewRequest) -> None:
-        """Refuses: TooManyRequests, PayeeUnknown, Blocked."""
-        since = self._parts.clock.now() - A_DAY
-        if await store.made_since(new.person_id, since) >= MAX_REQUESTS:
-            raise TooManyRequests(limit=MAX_REQUESTS)
+        """Refuses: PayeeUnknown, Blocked."""
         friends, members = self._parts.friends, set[str]()
         if new.group_id:
             try:
@@ -151,8 +148,14 @@ class Requests:
             await self._payees.check_blocked(new.person_id, person_id)
 
     async def _store(self, new: NewRequest) -> None:
+        """Refuses: TooManyRequests."""
         now = self._parts.clock.now()
         async with TX.transaction():
+            await store.lock_asker(new.person_id)
+            if await store.find(new.request_id) is not None:
+                return
+            if await store.made_since(new.person_id, now - A_DAY) >= MAX_REQUESTS:
+                raise TooManyRequests(limit=MAX_REQUESTS)
             if await store.insert(new, now, now + REQUEST_LIFE):
                 shares = (await store.shares([new.request_id]))[new.request_id]
                 await tell(self._parts, new.request_id, shares, "request_asked")

@@ -329,3 +329,13 @@ async def test_requests_of_a_day_are_limited(world: World, two: Two) -> None:
         await ask(world, two.payee, (two.payer, 1))
     world.clock.move(timedelta(days=1))
     await ask(world, two.payee, (two.payer, 1))
+
+
+async def test_requests_that_are_asked_together_are_all_counted(world: World, two: Two) -> None:
+    answers = await asyncio.gather(
+        *(ask(world, two.payee, (two.payer, 1)) for _ in range(2 * MAX_REQUESTS)),
+        return_exceptions=True,
+    )
+    refused = [answer for answer in answers if isinstance(answer, TooManyRequests)]
+    assert len(refused) == MAX_REQUESTS
+    assert len(await world.services.transfers.requests(two.payer.person_id)) == MAX_REQUESTS
