@@ -86,17 +86,23 @@ class Receiving:
 
     async def _with_amount(self, new: NewReceiveCode) -> _Row:
         now = self._parts.clock.now()
-        [made] = await TX.query(
-            "select count(*) from payments.receive_code"
-            " where person_id = $1 and created_at > $2 and code_id <> $3"
-            " and (amount_fen is not null or note <> '')",
-            new.person_id,
-            now - MAX_CODES_TIME,
-            new.code_id,
-        )
-        if made["count"] >= MAX_CODES:
-            raise TooManyReceiveCodes(limit=MAX_CODES)
-        await _insert(new, now)
+        async with TX.transaction():
+            # One after the other, so that all are counted.
+            await TX.query(
+                "select pg_advisory_xact_lock(hashtextextended('receive code ' || $1, 0))",
+                new.person_id,
+            )
+            [made] = await TX.query(
+                "select count(*) from payments.receive_code"
+                " where person_id = $1 and created_at > $2 and code_id <> $3"
+                " and (amount_fen is not null or note <> '')",
+                new.person_id,
+                now - MAX_CODES_TIME,
+                new.code_id,
+            )
+            if made["count"] >= MAX_CODES:
+                raise TooManyReceiveCodes(limit=MAX_CODES)
+            await _insert(new, now)
         row = await _find(new.code_id)
         if row != _Row(new.code_id, new.person_id, new.amount_fen, new.note):
             raise IdReused()

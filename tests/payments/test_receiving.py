@@ -1,5 +1,7 @@
 """Personal codes: a person receives money by showing one."""
 
+import asyncio
+
 import pytest
 
 from backend import ids
@@ -103,6 +105,21 @@ async def test_codes_have_a_limit(world: World, monkeypatch: pytest.MonkeyPatch)
     await code_of(world, payee)  # the plain one is not counted
     world.later(days=1, seconds=1)
     await code_of(world, payee, amount_fen=3)
+
+
+async def test_codes_that_are_made_together_are_all_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiving_module, "MAX_CODES", 5)
+    payee = await world.person()
+    answers = await asyncio.gather(
+        *(code_of(world, payee, amount_fen=fen) for fen in range(1, 21)), return_exceptions=True
+    )
+    assert sum(isinstance(answer, TooManyReceiveCodes) for answer in answers) == 15
+    [row] = await TX.query(
+        "select count(*) from payments.receive_code where person_id = $1", payee.person_id
+    )
+    assert row["count"] == 5
 
 
 async def test_who_can_not_pay_it(world: World) -> None:
