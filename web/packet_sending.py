@@ -1,4 +1,4 @@
-"""Putting money into a red packet, and sharing its address."""
+"""Putting money into a red packet: the form. Paying what it stored: web/packet_paying.py."""
 
 import unicodedata
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, URLEncodedBody
+from litestar.params import FromQuery, URLEncodedBody
 
 from backend import ids
-from backend.errors import REFUSALS, DomainError, IdReused, NotFound
+from backend.errors import DomainError, IdReused, NotFound
 from backend.friends import Friend, Group
 from backend.identity import Person
-from backend.payments import Confirm
+from backend.money import yuan
 from backend.redpacket import (
     COVERS,
     GREETING,
@@ -27,19 +27,15 @@ from backend.redpacket import (
     SendPacket,
 )
 from backend.services import Services
-from backend.settings import Settings
-from backend.texts import RefusalText
 from web.amounts import read_amount
-from web.codes import path_of, printed_address
 from web.forms import Form
-from web.http import WebRequest, redirect
+from web.http import WebRequest
 from web.i18n import msg, texts
+from web.packet_paying import onward, refused, stored, under_way
 from web.problems import status_of
 from web.receive import refuse
-from web.render import page, unchanged
+from web.render import page
 from web.session import Visit
-
-SENT = frozenset({"open", "empty", "expired", "returned"})
 
 SHARE_MAX = msg("At most ¥200 in each packet.")
 SHARE_MIN = msg("At least ¥0.01 in each packet.")
@@ -70,11 +66,32 @@ async def new(  # noqa: PLR0913 — what a handler needs arrives by name
     kind: FromQuery[str] = "",
     to: FromQuery[str] = "",
     group: FromQuery[str] = "",
+    again: FromQuery[str] = "",
 ) -> Response[str]:
-    """kind, to (a friend) and group: what other pages have chosen already."""
-    chosen = kind if kind in KINDS else "exclusive" if to else "lucky"
-    form = Form({"kind": chosen, "to_person": to, "to_group": group, "cover": COVERS[0]})
+    """kind, to (a friend) and group: what other pages have chosen already. again: a packet of the
+    person's own, paid or not, to send another like it."""
+    if again:
+        form = _like(await stored(services, person, again))
+    else:
+        chosen = kind if kind in KINDS else "exclusive" if to else "lucky"
+        form = Form({"kind": chosen, "to_person": to, "to_group": group, "cover": COVERS[0]})
     return await _form(request, services, person, form)
+
+
+def _like(packet: Packet) -> Form:
+    """As it was typed, but for the passcode, which is not kept."""
+    each = packet.total_fen // packet.count if packet.kind == "equal" else packet.total_fen
+    return Form(
+        {
+            "kind": packet.kind,
+            "to_person": packet.to_person,
+            "to_group": packet.to_group,
+            "count": str(packet.count) if packet.kind != "exclusive" else "",
+            "amount": yuan(each).replace(",", ""),
+            "greeting": packet.greeting,
+            "cover": packet.cover,
+        }
+    )
 
 
 @post("/packets", status_code=200)
@@ -89,130 +106,27 @@ async def send(
     command = _command(form, visit, person)
     if command is not None:
         try:
-            started = await services.redpackets.send(command)
+            return onward(request, await services.redpackets.send(command))
         except DomainError as refusal:
+            kept = await _kept(services, person, command, refusal)
+            if kept is not None:
+                return refused(request, kept, refusal)
             status_code = _refuse(form, visit, refusal)
-            if not refusal.retryable:
-                form.values |= _fresh_ids()
-        else:
-            asked = started.requirement
-            if asked is not None and asked.ceremony is not None:
-                return page(
-                    request, "packets/passkey.html", packet=started.packet, requirement=asked
-                )
-            return redirect(request, _share_path(started.packet))
+            form.values |= _fresh_ids()
     return await _form(request, services, person, form, status_code)
 
 
-@post("/packets/{packet_id:str}/confirmation", status_code=200)
-async def confirm(  # noqa: PLR0913 — what a handler needs arrives by name
-    request: WebRequest,
-    data: URLEncodedBody[dict[str, str]],
-    visit: NamedDependency[Visit],
-    person: NamedDependency[Person],
-    services: NamedDependency[Services],
-    packet_id: FromPath[str],
-) -> Response[Any]:
-    form = Form(data)
-    payment_id = form["payment_id"]
-    if not (ids.is_id(packet_id, "red") and ids.is_id(payment_id, "pay")):
-        raise NotFound()
+async def _kept(
+    services: Services, person: Person, command: SendPacket, refusal: DomainError
+) -> Packet | None:
+    """The packet as it is stored: what is wrong is its payment, and that may still arrive. None
+    where nothing is stored, or not this: then nothing of this form was paid."""
     try:
-        packet = await services.redpackets.confirm(
-            Confirm(
-                payment_id=payment_id,
-                payer_id=person.person_id,
-                device_secret=visit.device_secret,
-                ceremony_id=form["ceremony_id"],
-                response_json=form["response_json"].encode(),
-            )
-        )
-    except DomainError as refusal:
-        said = texts(visit.language).refusal(refusal)
-        return _refused(request, packet_id, refusal, said, status_of(refusal))
-    return redirect(request, _share_path(packet))
-
-
-@get("/packets/{packet_id:str}/share")
-async def share(  # noqa: PLR0913 — what a handler needs arrives by name
-    request: WebRequest,
-    visit: NamedDependency[Visit],
-    person: NamedDependency[Person],
-    services: NamedDependency[Services],
-    settings: NamedDependency[Settings],
-    packet_id: FromPath[str],
-    payment: FromQuery[str] = "",
-) -> Response[Any]:
-    """payment: for a packet whose payment is still on its way, which nobody else sees yet."""
-    if not ids.is_id(packet_id, "red"):
-        raise NotFound()
-    try:
-        packet = (await services.redpackets.detail(person.person_id, packet_id)).packet
+        packet = await services.redpackets.sent(person.person_id, command.packet_id)
     except NotFound:
-        return await _unpaid(request, visit, services, packet_id, payment)
-    if packet.sender_id != person.person_id:
-        raise NotFound()
-    return page(
-        request,
-        "packets/share.html",
-        packet=packet,
-        to=await name_of_payee(services, person, packet),
-        address=f"{settings.public_origin}{path_of(packet_id)}",
-        printed=printed_address(settings, packet_id),
-    )
-
-
-async def _unpaid(
-    request: WebRequest, visit: Visit, services: Services, packet_id: str, payment_id: str
-) -> Response[Any]:
-    """Being filled, or refused. Refuses: NotFound."""
-    if visit.person is None or not ids.is_id(payment_id, "pay"):
-        raise NotFound()
-    payment = await services.payments.payment(visit.person.person_id, payment_id)
-    if payment.status == "refused":
-        refusal = REFUSALS.get(payment.refusal_code, DomainError)()
-        said = texts(visit.language).refusal_code(payment.refusal_code)
-        return _refused(request, packet_id, refusal, said)
-    if request.is_partial and not request.swaps_page:
-        return unchanged()
-    here = f"/packets/{packet_id}/share?payment={payment_id}"
-    return page(request, "packets/filling.html", here=here)
-
-
-def _refused(
-    request: WebRequest,
-    packet_id: str,
-    refusal: DomainError,
-    said: RefusalText,
-    status_code: int = 200,
-) -> Response[Any]:
-    return page(
-        request,
-        "packets/refused.html",
-        status_code=status_code,
-        packet_id=packet_id,
-        code=refusal.code,
-        retryable=refusal.retryable,
-        text=said,
-    )
-
-
-def _share_path(packet: Packet) -> str:
-    unpaid = f"?payment={packet.payment_id}" if packet.status not in SENT else ""
-    return f"/packets/{packet.packet_id}/share{unpaid}"
-
-
-async def name_of_payee(services: Services, person: Person, packet: Packet) -> str:
-    """Of the friend or the group; "" for whoever has the link."""
-    try:
-        if packet.to_person:
-            friend = await services.friends.friend(person.person_id, packet.to_person)
-            return friend.remark or friend.name
-        if packet.to_group:
-            return (await services.friends.group(person.person_id, packet.to_group)).name
-    except NotFound:  # a friend or a member no more
-        return ""
-    return ""
+        return None
+    other = isinstance(refusal, IdReused) and packet.status == "created"
+    return None if other and not await under_way(services, packet) else packet
 
 
 async def _form(
@@ -318,4 +232,4 @@ def _refuse(form: Form, visit: Visit, refusal: DomainError) -> int:
     return status_of(refusal)
 
 
-handlers = [new, send, confirm, share]
+handlers = [new, send]

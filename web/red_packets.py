@@ -25,7 +25,7 @@ from web.codes import id_at, path_of
 from web.forms import Form
 from web.http import WebRequest, redirect
 from web.i18n import msg, texts
-from web.packet_sending import SENT, name_of_payee
+from web.packet_paying import SENT, name_of_payee
 from web.problems import status_of
 from web.render import page
 from web.session import Visit

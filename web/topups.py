@@ -24,11 +24,15 @@ from web.session import Visit
 PRESETS_FEN = (50_00, 100_00, 200_00, 500_00)
 FINAL = frozenset({"posted", "refused"})
 USUAL_ARRIVAL = timedelta(minutes=2)
-_OWN_PATH = re.compile(r"/o/[0-9a-hjkmnp-tv-z]{26}")
+_ID = "[0-9a-hjkmnp-tv-z]{26}"
+_OWN_PATH = re.compile(
+    rf"/o/{_ID}|/transfers/trf_{_ID}|/packets/red_{_ID}/payment|/packets/new\?again=red_{_ID}"
+)
 
 
 def own_path(text: str) -> str:
-    """Where a top-up may lead back to: an order being paid, or nowhere ("")."""
+    """Where a top-up may lead back to: an order, a transfer or a packet being paid, or nowhere
+    ("")."""
     return text if _OWN_PATH.fullmatch(text) else ""
 
 

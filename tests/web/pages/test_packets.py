@@ -1,65 +1,16 @@
 """Red packets by their pages: putting money in, opening, who got what, the inbox, the end."""
 
-import re
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from backend import ids
 from backend.redpacket import SendPacket
 from tests.web.browser import Browser
-from tests.web.pages.conftest import Enter, Guest
+from tests.web.pages.conftest import Enter
+from tests.web.pages.packets import address, balance, befriend, fill, group_of, packet_of
 
 DAY = timedelta(hours=24, minutes=1)
-
-
-async def befriend(one: Guest, other: Guest) -> None:
-    friends = one.world.services.friends
-    link = await friends.link(other.wallet.person_id)
-    await friends.ask(ids.new("frq"), one.wallet.person_id, link, "")
-    await friends.accept(other.wallet.person_id, one.wallet.person_id)
-
-
-async def group_of(*guests: Guest) -> str:
-    first, *others = guests
-    friends, group_id = first.world.services.friends, ids.new("grp")
-    await friends.new_group(group_id, first.wallet.person_id, "一家人")
-    secret = await friends.invite_link(first.wallet.person_id, group_id)
-    for other in others:
-        await friends.join_group(other.wallet.person_id, secret)
-    return group_id
-
-
-async def fill(guest: Guest, **fields: str) -> httpx.Response:
-    """A packet by the form; with its passkey where that is asked."""
-    await guest.see("/packets/new")
-    answer = await guest.tap("/packets", {"kind": "lucky", "cover": "classic", **fields})
-    if "data-ceremony" not in answer.text:
-        return answer
-    action = re.search(r'action="(/packets/red_[0-9a-z]+/confirmation)"', answer.text)
-    assert action is not None
-    form = guest.browser.form(action[1])
-    response = guest.wallet.passkey.sign(_unescaped(form.attributes["data-options"])).decode()
-    ceremony = {"ceremony_id": form.attributes["data-ceremony"], "response_json": response}
-    return await guest.tap(action[1], ceremony)
-
-
-def _unescaped(options: str) -> bytes:
-    return options.encode()
-
-
-def packet_of(answer: httpx.Response) -> str:
-    return answer.url.path.split("/")[2]
-
-
-def address(packet_id: str) -> str:
-    return "/r/" + packet_id.removeprefix("red_")
-
-
-async def balance(guest: Guest) -> int:
-    account = f"person:{guest.wallet.person_id}"
-    return (await guest.world.services.ledger.balances((account,)))[0].posted_fen
 
 
 async def test_a_lucky_packet_is_sent_opened_and_proven(enter: Enter) -> None:
