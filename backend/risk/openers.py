@@ -10,6 +10,7 @@ from backend.db import SEC
 from backend.risk.holders import shown
 from backend.risk.parts import Parts
 from backend.risk.pots import Pot
+from backend.risk.pot_forms import MAX_SHARE_FEN
 from backend.risk.rules import day_of
 from backend.risk.shapes_pot import Opener
 
@@ -23,6 +24,9 @@ NEW_ACCOUNT = timedelta(hours=1)
 NEW_ACCOUNT_OPENED_DAY = 20
 NEW_ACCOUNT_OPENED_DAY_FEN = 500_00
 
+POT_LIFE = timedelta(hours=24)  # after that nobody opens it, so no share of it is waited for
+
+_KEPT = ("day", "tries", "shares", "fen", "year", "year_fen")
 # Each fact is one look-up by key, as in `facts`.
 _SQL = """
 select d.device_id, d.trusted_at, d.opened_day as device_day, d.opened as device_shares,
@@ -30,7 +34,8 @@ select d.device_id, d.trusted_at, d.opened_day as device_day, d.opened as device
     (p.frozen_at is not null and (p.thaws_at is null or p.thaws_at > $4))
         or (select true from risk.frozen_account f
             where f.account_id = 'person:' || q.person_id) is not null as frozen,
-    o.day, o.tries, o.shares, o.fen, o.year, o.year_fen
+    o.day, o.tries, o.shares, o.fen, o.year, o.year_fen,
+    w.waiting, w.waiting_fen, w.device_waiting, w.held_fen
 from unnest($1::text[], $2::text[], $3::bytea[], $5::text[]) with ordinality
     as q (pot_id, person_id, secret_hash, thumbprint, n)
 left join lateral (
@@ -46,6 +51,14 @@ left join lateral (select * from risk.opener where person_id = q.person_id limit
 left join lateral (select passed_at, intent_id, device_id from risk.opening
     where pot_id = q.pot_id and person_id = q.person_id limit 1) g on true
 order by q.n
+left join lateral (select count(*) as waiting, coalesce(sum(most), 0)::bigint as waiting_fen,
+        count(*) filter (where device_id = d.device_id) as device_waiting,
+        max(most) filter (where pot_id = q.pot_id) as held_fen
+    from (select w.pot_id, w.device_id,
+            least($7, t.total_fen - t.taken_fen - (t.shares - t.taken - 1)) as most
+        from risk.opening w join risk.pot t using (pot_id)
+        where w.person_id = q.person_id and w.intent_id is null and w.passed_at > $6
+            and t.end_id is null and t.until_at > $4 and t.taken < t.shares) w) w on true
 """
 
 
@@ -59,6 +72,8 @@ class Opened(msgspec.Struct):
     year: int
     year_fen: int
 
+    waiting: int = 0  # shares of packets that the person was let pass to, not decided yet
+    waiting_fen: int = 0  # the most that these can be
     def roll(self, today: date) -> None:
         if self.day != today:
             self.day, self.tries, self.shares, self.fen = today, 0, 0, 0
@@ -70,6 +85,7 @@ class DeviceOpened(msgspec.Struct):
     day: date
     shares: int
 
+    waiting: int = 0
     def roll(self, today: date) -> None:
         if self.day != today:
             self.day, self.shares = today, 0
@@ -77,7 +93,8 @@ class DeviceOpened(msgspec.Struct):
 
 class Guest(msgspec.Struct):
     """Somebody at a pot. secret_given: False for whoever was let pass before, and has no device at
-    hand. passed_at: when they were let pass first; taken: they have their share."""
+    hand. passed_at: when they were let pass first; taken: they have their share; held_fen: what is
+    counted as waiting for it meanwhile, None where nothing is."""
 
     pot_id: str
     person_id: str
@@ -89,6 +106,7 @@ class Guest(msgspec.Struct):
     passed_at: datetime | None = None
     taken: bool = False
     opened: Opened | None = None
+    held_fen: int | None = None
     device: DeviceOpened | None = None
 
 
@@ -114,15 +132,43 @@ def _over(guest: Guest, now: datetime) -> bool:
     shares, fen = _day_limits(guest.created_at, now)
     of_device = NEW_DEVICE_OPENED_DAY if guest.trusted_at > now else DEVICE_OPENED_DAY
     return (
-        opened.shares >= shares
-        or opened.fen >= fen
+        opened.shares + opened.waiting >= shares
+        or opened.fen + opened.waiting_fen >= fen
         or opened.tries >= TRIES_DAY
-        or opened.year_fen >= OPENED_YEAR_FEN
-        or device.shares >= of_device
+        or opened.year_fen + opened.waiting_fen >= OPENED_YEAR_FEN
+        or device.shares + device.waiting >= of_device
     )
 
 
 def _day_limits(created_at: datetime, now: datetime) -> tuple[int, int]:
+def hold(guest: Guest, pot: Pot) -> None:
+    """Let pass now: until it is decided, their share counts as the most that it can be."""
+    assert guest.opened is not None, "no refusal: the person is known"
+    assert guest.device is not None, "a live device"
+    guest.opened.tries += 1
+    if pot.taken == pot.shares:
+        return
+    guest.held_fen = min(MAX_SHARE_FEN, pot.left_fen - (pot.shares - pot.taken - 1))
+    guest.opened.waiting += 1
+    guest.opened.waiting_fen += guest.held_fen
+    guest.device.waiting += 1
+
+
+def count(guest: Guest, amount_fen: int) -> None:
+    """A share that is decided, for the next one of the same batch; it waits no longer."""
+    waited, held = guest.held_fen is not None, guest.held_fen or 0
+    guest.held_fen = None
+    if guest.opened is not None:
+        guest.opened.shares += 1
+        guest.opened.fen += amount_fen
+        guest.opened.year_fen += amount_fen
+        guest.opened.waiting -= waited
+        guest.opened.waiting_fen -= held
+    if guest.device is not None:
+        guest.device.shares += 1
+        guest.device.waiting -= waited
+
+
     """Shares and fen that one may open on a day."""
     if now - created_at < NEW_ACCOUNT:
         return NEW_ACCOUNT_OPENED_DAY, NEW_ACCOUNT_OPENED_DAY_FEN
@@ -136,7 +182,7 @@ async def opened_by(person_id: str, now: datetime) -> tuple[Opened, tuple[int, i
         "where person_id = $1",
         person_id,
     )
-    opened = Opened(**{name: row[name] for name in Opened.__struct_fields__})
+    opened = Opened(*(row[name] for name in _KEPT))
     opened.roll(day_of(now))
     return opened, _day_limits(row["created_at"], now)
 
@@ -145,7 +191,6 @@ async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[G
     """In the order asked: pot id and opener. Their counters are locked, in the order of ids; who
     is there twice is one guest, and who opens two packets at once has one count."""
     now, people = parts.clock.now(), [opener.person_id for _, opener in asked]
-    holders = [shown(parts, opener.device_secret) for _, opener in asked]
     await SEC.query(
         "select 1 from risk.opener where person_id = any($1) order by person_id for no key update",
         people,
@@ -160,6 +205,8 @@ async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[G
     )
     counts: dict[str, Opened] = {}
     devices: dict[str, DeviceOpened] = {}
+        now - POT_LIFE,
+        MAX_SHARE_FEN,
     guests: dict[tuple[str, str], Guest] = {}
     for (pot_id, opener), row in zip(asked, rows, strict=True):
         guest = _guest(pot_id, opener, row)
@@ -168,7 +215,8 @@ async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[G
             guest.opened = counts.setdefault(guest.person_id, made)
             guest.opened.roll(day_of(now))
         if row["device_id"] is not None:
-            found = DeviceOpened(row["device_day"], row["device_shares"])
+            guest.held_fen = row["held_fen"]
+            found = DeviceOpened(row["device_day"], row["device_shares"], row["device_waiting"])
             guest.device = devices.setdefault(guest.device_id, found)
             guest.device.roll(day_of(now))
         guests.setdefault((pot_id, opener.person_id), guest)

@@ -66,14 +66,13 @@ def _judged(guest: Guest, pot: Pot, now: datetime, fresh: list[Guest]) -> Judged
         return Judged(guest.person_id, "payer_frozen")
     code = openers.refusal(guest, pot, now)
     if not code and guest.passed_at is None:
-        _pass(guest, fresh, now)
+        _pass(guest, pot, fresh, now)
     return Judged(guest.person_id, code)
 
 
-def _pass(guest: Guest, fresh: list[Guest], now: datetime) -> None:
-    assert guest.opened is not None, "no refusal: the person is known"
+def _pass(guest: Guest, pot: Pot, fresh: list[Guest], now: datetime) -> None:
     guest.passed_at = now
-    guest.opened.tries += 1
+    openers.hold(guest, pot)
     fresh.append(guest)
 
 
@@ -182,7 +181,7 @@ def _share_out(case: _Case, pot: Pot, fresh: list[Guest], now: datetime) -> list
             raise OpenerRefused(person_id=guest.person_id, why=code)
     for guest in case.guests:
         if guest.passed_at is None:
-            _pass(guest, fresh, now)
+            _pass(guest, pot, fresh, now)
         guest.taken = True
     pot.taken += len(case.guests)
     pot.taken_fen += intent.amount_fen
@@ -194,13 +193,7 @@ def _share_out(case: _Case, pot: Pot, fresh: list[Guest], now: datetime) -> list
 
 
 def _given(guest: Guest, intent_id: str, amount_fen: int) -> Given:
-    """Counted here too, for the next of the same batch."""
-    if guest.opened is not None:
-        guest.opened.shares += 1
-        guest.opened.fen += amount_fen
-        guest.opened.year_fen += amount_fen
-    if guest.device is not None:
-        guest.device.shares += 1
+    openers.count(guest, amount_fen)
     return Given(guest, intent_id, amount_fen)
 
 

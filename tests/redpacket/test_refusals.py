@@ -28,7 +28,7 @@ from backend.redpacket import (
     TooManyShares,
 )
 from backend.redpacket.rules import characters, check_form, check_greeting, normal
-from backend.risk import OpenerFrozen, PayerFrozen
+from backend.risk import OpenerFrozen, OpenLimit, PayerFrozen
 from tests.redpacket.conftest import Party
 
 FORMS: list[tuple[type[DomainError], dict[str, Any]]] = [
@@ -348,3 +348,16 @@ async def test_the_database_itself_refuses(party: Party, sql: str, why: str) -> 
     await party.open(packet, ben)
     with pytest.raises(asyncpg.PostgresError, match=why):
         await TX.query(sql)
+
+
+async def test_a_new_account_opens_twenty_of_thirty_at_once(party: Party) -> None:
+    anna = await party.world.person(400_00)
+    [ben] = await party.people(1)
+    packets = [await party.send(anna, count=3) for _ in range(30)]
+    answers = await asyncio.gather(
+        *(party.open(packet, ben) for packet in packets), return_exceptions=True
+    )
+    shares = [answer for answer in answers if isinstance(answer, Share)]
+    assert len(shares) == 20
+    assert sum(isinstance(answer, OpenLimit) for answer in answers) == 10
+    assert await party.world.balance(ben.account_id) == sum(one.amount_fen for one in shares)

@@ -1,14 +1,17 @@
 """Who may open packets, and how many."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from backend import ids
 from backend.db import SEC
+from backend.intent import Intent
 from backend.risk import Opener, OpenerRefused, openers
 from tests.risk.people import Person, World, alarm
-from tests.risk.pots import judged, sent, shares
+from tests.risk.pots import judged, sent, shares, terms
 
 HOUR = timedelta(hours=1)
 
@@ -138,3 +141,65 @@ async def test_who_was_let_pass_is_not_stopped_by_a_limit_reached_meanwhile(worl
     assert await judged(world, funding, ann) == [""]
     await used_up(ann, shares=openers.OPENED_DAY)
     await world.risk.authorize_shares(shares(funding, (ann, 1_00)))
+
+
+async def at_once(
+    world: World, ann: Person, fundings: Sequence[Intent], amount_fen: int
+) -> tuple[int, int]:
+    """Opened, and refused for a limit: ann asks at all packets before any is decided."""
+    answers = await asyncio.gather(*(judged(world, funding, ann) for funding in fundings))
+    passed = [f for f, codes in zip(fundings, answers, strict=True) if codes == [""]]
+    assert all(codes in ([""], ["open_limit"]) for codes in answers)
+    await asyncio.gather(
+        *(world.risk.authorize_shares(shares(f, (ann, amount_fen))) for f in passed)
+    )
+    return len(passed), len(fundings) - len(passed)
+
+
+async def many(world: World, count: int, amount_fen: int, of: int = 1) -> list[Intent]:
+    found: list[Intent] = []
+    while len(found) < count:
+        sender = await world.demo_person()
+        wanted = terms(world, shares=of)
+        found += [await sent(world, sender, amount_fen, wanted) for _ in range(5)]
+    return found[:count]
+
+
+async def test_a_new_account_that_opens_thirty_at_once(world: World) -> None:
+    ann, fundings = await world.demo_person(), await many(world, 30, 6_00, of=3)
+    assert await at_once(world, ann, fundings, 1_00) == (openers.NEW_ACCOUNT_OPENED_DAY, 10)
+    used = await world.used(ann)
+    assert (used["opened_count"], used["opened_day"]) == (20, 20_00)
+
+
+async def test_the_money_of_a_day_at_once(world: World) -> None:
+    """Of packets that wait, the most is counted that can come of them."""
+    ann, fundings = await world.demo_person(), await many(world, 5, 200_00)
+    assert await at_once(world, ann, fundings, 200_00) == (3, 2)
+    assert (await world.used(ann))["opened_day"] == 600_00  # the last one goes over it
+
+
+async def test_the_money_of_a_year_and_a_device_at_once(world: World) -> None:
+    ann, ben = await world.demo_person(), await world.demo_person()
+    await older(world, ann, ben)
+    fundings = await many(world, 4, 100_00)
+    await used_up(ann, year_fen=openers.OPENED_YEAR_FEN - 150_00)
+    assert await at_once(world, ann, fundings, 100_00) == (2, 2)
+    await SEC.query(
+        "update risk.device set opened_day = '2026-11-23', opened = $2 where device_id = $1",
+        ben.device_id,
+        openers.DEVICE_OPENED_DAY - 3,
+    )
+    assert await at_once(world, ben, await many(world, 4, 100_00), 100_00) == (3, 1)
+
+
+async def test_whoever_comes_too_late_is_not_held_to_it(world: World) -> None:
+    """What is empty, or has ended, keeps nobody from opening others."""
+    ann, ben = await world.demo_person(), await world.demo_person()
+    fundings = await many(world, openers.NEW_ACCOUNT_OPENED_DAY + 1, 1_00)
+    first = fundings[:-1]
+    await asyncio.gather(*(judged(world, funding, ann) for funding in first))
+    assert await judged(world, fundings[-1], ann) == ["open_limit"]
+    await older(world, ben)
+    await world.risk.authorize_shares(shares(first[0], (ben, 1_00)))
+    assert await judged(world, fundings[-1], ann) == [""]
