@@ -3,7 +3,7 @@
 import structlog
 
 from backend import phones
-from backend.errors import DomainError, NotFound
+from backend.errors import DomainError, NotFound, OutcomeUnknown, Unavailable
 from backend.identity import (
     Language,
     NewPerson,
@@ -11,6 +11,8 @@ from backend.identity import (
     OpenPhoneSession,
     OpenSession,
     PhoneTokens,
+    RefreshReused,
+    SignedOut,
 )
 from backend.ids import is_id
 from backend.risk import (
@@ -72,6 +74,26 @@ async def enter_phone(services: Services, opening: OpenPhoneSession) -> PhoneTok
     return opened
 
 
+async def refresh(services: Services, refresh_token: str, thumbprint: str) -> PhoneTokens:
+    """The next tokens of a phone that is still one: a session that was opened just while its device
+    was removed ends here. Refuses: SignedOut, RefreshReused (then its payment codes end too)."""
+    try:
+        turned = await services.identity.refresh(refresh_token, thumbprint)
+    except RefreshReused as reused:
+        if reused.session is not None:
+            await _end_codes(services, reused.session.person_id, reused.session.device_id)
+        raise
+    session = turned.session
+    try:
+        live = await services.risk.devices(session.person_id)
+    except (Unavailable, OutcomeUnknown):  # looking goes on; whatever moves money asks again
+        return turned
+    if session.device_id not in {device.device_id for device in live}:
+        await services.identity.end_device(session.person_id, session.device_id)
+        raise SignedOut()
+    return turned
+
+
 async def leave(services: Services, person_id: str, session_id: str, device_secret: str) -> None:
     """The session ends, and with it what the device could be paid with. The device stays bound."""
     if device_secret:
@@ -86,9 +108,28 @@ async def leave(services: Services, person_id: str, session_id: str, device_secr
 async def leave_everywhere(
     services: Services, person_id: str, session_id: str, device_secret: str
 ) -> None:
-    """All sessions of the person end, this one too."""
-    await services.identity.end_all(person_id)
+    """All sessions of the person end, this one too. Refuses: Unavailable."""
+    await end_everywhere(services, person_id)
     await leave(services, person_id, session_id, device_secret)
+
+
+async def end_everywhere(services: Services, person_id: str) -> None:
+    """All sessions, and all payment codes. Refuses: Unavailable, and then nothing has ended: who
+    ends a session elsewhere must not believe a code dead that is not."""
+    await services.risk.end_codes(person_id, "")
+    await services.identity.end_all(person_id)
+    await _end_codes(services, person_id, "")  # of the moment between
+
+
+async def end_elsewhere(services: Services, person_id: str, session_id: str) -> None:
+    """One session of another device, and its payment codes. Refuses: NotFound, Unavailable."""
+    ended = [s for s in await services.identity.sessions(person_id) if s.session_id == session_id]
+    if not ended:
+        raise NotFound()
+    device_id = ended[0].device_id
+    await services.risk.end_codes(person_id, device_id)
+    await services.identity.end_session(person_id, session_id)
+    await _end_codes(services, person_id, device_id)
 
 
 def grant_code(person_id: str, given: DeviceGrant) -> str:
@@ -119,8 +160,8 @@ async def begin_first_passkey(services: Services, person_id: str, device_secret:
 
 
 async def remove_device(services: Services, approval: Approval, device_id: str) -> None:
-    """Its passkey and key are dead at once, and so are its sessions. Refuses: as the security
-    system's `remove_device`."""
+    """Its passkey and key are dead at once, and so are its sessions; those that outlive it by a
+    crash end when the security system tells of the removal. Refuses: as its `remove_device`."""
     try:
         await services.risk.remove_device(approval, device_id)
     except NotFound:  # removed before, perhaps by a call that stopped here: its sessions end too
@@ -135,3 +176,11 @@ async def _void_codes(services: Services, person_id: str, device_secret: str) ->
         await services.risk.revoke_codes(person_id, device_secret)
     except DomainError as refusal:  # signing out goes on; the codes end by themselves in a day
         _log.warning("codes_not_revoked", person_id=person_id, code=refusal.code)
+
+
+async def _end_codes(services: Services, person_id: str, device_id: str) -> None:
+    """Where a session has ended already, whatever the security system says."""
+    try:
+        await services.risk.end_codes(person_id, device_id)
+    except DomainError as refusal:  # they end by themselves in a day
+        _log.warning("codes_not_ended", person_id=person_id, code=refusal.code)

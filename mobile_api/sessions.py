@@ -48,16 +48,17 @@ async def end(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
 ) -> EndedView:
-    """End one session; its own for signing out. It is refused from its next call on.
+    """End one session; its own for signing out. It is refused from its next call on, and the
+    payment codes of its device are dead.
 
-    Refuses: not_found.
+    Refuses: not_found, unavailable.
     """
     if not is_id(session_id, "ses"):
         raise NotFound()
     if session_id == caller.session_id:
         await onboarding.leave(services, caller.person.person_id, session_id, caller.proof)
     else:
-        await services.identity.end_session(caller.person.person_id, session_id)
+        await onboarding.end_elsewhere(services, caller.person.person_id, session_id)
     return EndedView(id=session_id)
 
 
@@ -65,7 +66,10 @@ async def end(
 async def end_all(
     caller: NamedDependency[Caller], services: NamedDependency[Services]
 ) -> EndedView:
-    """Sign out everywhere, here too."""
+    """Sign out everywhere, here too. All payment codes end.
+
+    Refuses: unavailable.
+    """
     await onboarding.leave_everywhere(
         services, caller.person.person_id, caller.session_id, caller.proof
     )

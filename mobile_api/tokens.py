@@ -7,6 +7,7 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from backend import onboarding
 from backend.access_token import LIFE, Grantee
 from backend.identity import PHONE_SESSION_LIFE, PhoneTokens
 from backend.services import Services
@@ -48,7 +49,7 @@ async def refresh(
     Refuses: signed_out, refresh_reused.
     """
     with refusing(request.scope, REFRESH_REFUSED):
-        turned = await services.identity.refresh(data.refresh_token, holder.thumbprint)
+        turned = await onboarding.refresh(services, data.refresh_token, holder.thumbprint)
     return tokens_view(services, turned, holder.thumbprint)
 
 

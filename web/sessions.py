@@ -6,6 +6,7 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
+from backend import onboarding
 from backend.identity import Person
 from backend.services import Services
 from web.doors import leave
@@ -45,7 +46,7 @@ async def end(
     assert visit.session is not None
     if session_id == visit.session.session_id:
         return await leave(request, services, "/welcome")
-    await services.identity.end_session(person.person_id, session_id)
+    await onboarding.end_elsewhere(services, person.person_id, session_id)
     return redirect(request, "/security")
 
 
@@ -54,7 +55,7 @@ async def end_all(
     request: WebRequest, person: NamedDependency[Person], services: NamedDependency[Services]
 ) -> Response[Any]:
     """Sign out everywhere, here too."""
-    await services.identity.end_all(person.person_id)
+    await onboarding.end_everywhere(services, person.person_id)
     return await leave(request, services, "/welcome")
 
 

@@ -174,7 +174,14 @@ class SignedOut(DomainError, code="signed_out"):
 
 
 class RefreshReused(DomainError, code="refresh_reused"):
-    """The refresh token was used before, or by another key: its session has ended."""
+    """The refresh token was used before, or by another key: its session has ended.
+
+    session: that one, for whoever ends what else it could do; it is told to nobody.
+    """
+
+    def __init__(self, session: Session | None = None) -> None:
+        super().__init__()
+        self.session = session
 
 
 class ProofReplayed(DomainError, code="proof_replayed"):

@@ -156,9 +156,9 @@ class Phones:
             good = await _turn(found, turn, following, thumbprint, now)
             if not good:  # not raised in here: what ends the session must stay
                 await self._revoke(found)
-        if not good:
-            raise RefreshReused()
         session = msgspec.convert(found, Session, from_attributes=True)
+        if not good:
+            raise RefreshReused(session)
         return PhoneTokens(session=session, refresh_token=f"{family}.{following}")
 
     def _following(self, family: str, turn: str) -> str:

@@ -49,6 +49,10 @@ class Security:
             )
             if not moved:  # another worker has told it
                 return 0
+            # A removal whose caller died between the two systems ends its sessions here.
+            for each in seen:
+                if each.kind == "device_removed":
+                    await self._parts.identity.end_device(each.person_id, each.device_id)
             await put(found)
             await self._parts.events.record_all(
                 tuple(

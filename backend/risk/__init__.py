@@ -25,6 +25,7 @@ from backend.risk.shapes import (
     SeenMark,
     SignedIn,
     StartEnrolment,
+    Status,
 )
 from backend.risk.shapes_pot import *  # noqa: F403 — and these
 from backend.risk.shapes_pot import AuthorizeShares, EndPot, Judged, Opener
@@ -134,23 +135,6 @@ class FreezeState(msgspec.Struct, frozen=True, array_like=True):
     since: datetime | None = None
     reason: str = ""  # "self", "alarm"
     thaws_at: datetime | None = None
-
-
-class Alarm(msgspec.Struct, frozen=True, array_like=True):
-    alarm_id: int
-    kind: str
-    detail: str  # ids only, no personal data
-    accounts: tuple[str, ...]
-    raised_at: datetime
-
-
-class Status(msgspec.Struct, frozen=True, array_like=True):
-    """Of the security system, for /health/ready and the metrics."""
-
-    alarms: tuple[Alarm, ...]  # the newest open ones, at most 20
-    open_alarms: int
-    audited_seq: int  # the journal is verified up to here
-    audited_at: datetime | None
 
 
 class Risk(Protocol):
@@ -274,6 +258,11 @@ class Risk(Protocol):
 
     async def revoke_codes(self, person_id: str, device_secret: str) -> None:
         """All unused codes of the device, those issued ahead too. Refuses: DeviceUnknown."""
+        ...
+
+    async def end_codes(self, person_id: str, device_id: str) -> None:
+        """The same from elsewhere, for a device that is signed out ("": for all of the person's).
+        It can only stop money, so nothing is asked of who calls."""
         ...
 
     async def redeem_code(self, redeem: RedeemCode) -> Redeemed:

@@ -113,6 +113,16 @@ async def revoke(parts: Parts, person_id: str, device_secret: str) -> None:
     await revoke_all([device.device_id], parts.clock.now())
 
 
+async def end(parts: Parts, person_id: str, device_id: str) -> None:
+    await SEC.query(
+        "update risk.pay_code set revoked_at = $3 where person_id = $1 "
+        "and ($2 = '' or device_id = $2) and used_at is null and revoked_at is null",
+        person_id,
+        device_id,
+        parts.clock.now(),
+    )
+
+
 async def revoke_all(device_ids: Sequence[str], now: datetime) -> None:
     await SEC.query(
         "update risk.pay_code set revoked_at = $2 where device_id = any($1) "

@@ -176,6 +176,9 @@ class Service:
     async def revoke_codes(self, person_id: str, device_secret: str) -> None:
         await pay_codes.revoke(self._parts, person_id, device_secret)
 
+    async def end_codes(self, person_id: str, device_id: str) -> None:
+        await pay_codes.end(self._parts, person_id, device_id)
+
     async def redeem_code(self, redeem: RedeemCode) -> Redeemed:
         return await pay_codes.redeem(self._parts, redeem)
 

@@ -152,3 +152,20 @@ class DeviceGrant(msgspec.Struct, frozen=True, array_like=True):
 
     grant: str
     expires_at: datetime
+
+
+class Alarm(msgspec.Struct, frozen=True, array_like=True):
+    alarm_id: int
+    kind: str
+    detail: str  # ids only, no personal data
+    accounts: tuple[str, ...]
+    raised_at: datetime
+
+
+class Status(msgspec.Struct, frozen=True, array_like=True):
+    """Of the security system, for /health/ready and the metrics."""
+
+    alarms: tuple[Alarm, ...]  # the newest open ones, at most 20
+    open_alarms: int
+    audited_seq: int  # the journal is verified up to here
+    audited_at: datetime | None

@@ -138,6 +138,43 @@ async def test_a_removal_that_stopped_half_way_is_finished_by_the_next(
     is_problem(await phone.get("/v1/me"), 401, "signed_out")
 
 
+async def test_a_removal_cut_off_half_way_is_finished_by_the_worker(
+    phones: Phones, phone: Phone, world: World
+) -> None:
+    new = await added(phones, phone)
+    gone = (await phone.done(phone.get("/v1/me")))["device"]
+    approved = await new.approved(f"remove_device:{gone}")
+    world.risk.crash_after.add("remove_device")
+    assert (await new.post(f"/v1/devices/{gone}/removal", approved)).status_code == 500
+    world.risk.heal()
+    assert (await phone.get("/v1/me")).status_code == 200
+    await world.services.notices.sweep()
+    is_problem(await phone.get("/v1/me"), 401, "signed_out")
+    assert (await new.get("/v1/me")).status_code == 200
+
+
+async def test_a_removed_phone_gets_no_further_tokens(
+    phones: Phones, phone: Phone, world: World
+) -> None:
+    """Its session was opened just while it was removed."""
+    new = await added(phones, phone)
+    gone = (await phone.done(phone.get("/v1/me")))["device"]
+    signed = await new.approved(f"remove_device:{gone}")
+    response = json.dumps(signed["response"]).encode()
+    approval = Approval(new.person_id, signed["ceremony_id"], response)
+    await world.services.risk.remove_device(approval, gone)
+    is_problem(await phone.try_refresh(), 401, "signed_out")
+    is_problem(await phone.get("/v1/me"), 401, "signed_out")
+
+
+async def test_tokens_are_renewed_while_the_security_system_is_away(
+    phone: Phone, world: World
+) -> None:
+    world.risk.down = True
+    await phone.refresh()
+    assert (await phone.get("/v1/me")).status_code == 200
+
+
 async def test_a_person_with_a_passkey_gets_no_first_one(phone: Phone) -> None:
     is_problem(await phone.post("/v1/devices/first/ceremony"), 410, "grant_invalid")
 

@@ -1,6 +1,7 @@
 """Payment codes of a phone: shown, taken along, read out, ended; and what a till makes of them."""
 
 import uuid
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -87,6 +88,71 @@ async def test_codes_taken_along(phone: Phone, world: World) -> None:
     assert await world.balance(wallet_of(phone).account_id) == 977_00
 
 
+async def ended_elsewhere(lost: Phone, phones: Phones) -> None:
+    other = await sibling(lost, phones)
+    found = (await other.done(other.get("/v1/sessions")))["data"]
+    [session] = [each["id"] for each in found if not each["here"]]
+    await other.done(other.delete(f"/v1/sessions/{session}"))
+
+
+async def ended_everywhere(lost: Phone, phones: Phones) -> None:
+    other = await sibling(lost, phones)
+    await other.done(other.delete("/v1/sessions"))
+
+
+async def stolen(lost: Phone, phones: Phones) -> None:
+    thief = phones.new()
+    thief.refresh_token = lost.refresh_token
+    refused(await thief.try_refresh(), 401, "refresh_reused")
+
+
+async def sibling(phone: Phone, phones: Phones) -> Phone:
+    approved = await phone.approved("add_device")
+    given = await phone.done(phone.post("/v1/devices/grants", approved))
+    new = phones.new()
+    await new.join(given["grant"])
+    return new
+
+
+@pytest.mark.parametrize("end", [ended_elsewhere, ended_everywhere, stolen])
+async def test_codes_die_with_a_session_that_somebody_else_ends(
+    end: Callable[[Phone, Phones], Awaitable[None]], phone: Phone, phones: Phones, world: World
+) -> None:
+    owner, _ = await open_shop(world)
+    [code, *_] = (await phone.done(phone.post("/v1/payment-codes/ahead")))["data"]
+    await end(phone, phones)
+    with pytest.raises(PayCodeInvalid):
+        await charge(world, owner, code["code"])
+    assert await world.balance(wallet_of(phone).account_id) == 1_000_00
+
+
+async def test_codes_of_other_phones_live_on(phone: Phone, phones: Phones, world: World) -> None:
+    owner, _ = await open_shop(world)
+    other = await sibling(phone, phones)
+    world.later(hours=13)
+    [code, *_] = (await other.done(other.post("/v1/payment-codes/ahead")))["data"]
+    await other.done(other.delete(f"/v1/sessions/{await _session(phone)}"))
+    assert (await charge(world, owner, code["code"])).state == "succeeded"
+
+
+async def test_no_session_ends_elsewhere_while_its_codes_live_on(
+    phone: Phone, phones: Phones, world: World
+) -> None:
+    """The security system is away: refused as a whole, to be tried again."""
+    other, session = await sibling(phone, phones), await _session(phone)
+    world.risk.down = True
+    for path in (f"/v1/sessions/{session}", "/v1/sessions"):
+        refused(await other.delete(path), 503, "unavailable")
+    assert (await phone.get("/v1/me")).status_code == 200
+    world.risk.heal()
+    await other.done(other.delete(f"/v1/sessions/{session}"))
+
+
+async def _session(phone: Phone) -> str:
+    found = (await phone.done(phone.get("/v1/sessions")))["data"]
+    return str(next(each["id"] for each in found if each["here"]))
+
+
 async def test_codes_that_are_none(phone: Phone, phones: Phones) -> None:
     mine = (await phone.done(phone.post("/v1/payment-codes")))["code"]
     where = "/v1/payment-codes/reveal"
@@ -98,6 +164,6 @@ async def test_codes_that_are_none(phone: Phone, phones: Phones) -> None:
 
 
 async def test_no_codes_for_the_frozen(phone: Phone, world: World) -> None:
-    await world.services.payments.freeze(phone.person_id, phone.prove("POST", "/v1/x", b"", True))
+    await world.services.payments.freeze(phone.person_id, phone.prove("POST", "/v1/freeze", b"", True))
     refused(await phone.post("/v1/payment-codes"), 403, "payer_frozen")
     assert (await phone.done(phone.get("/v1/balance")))["available"] == yuan(1_000_00)
