@@ -9,8 +9,8 @@ import msgspec
 from backend.db import SEC
 from backend.risk.holders import shown
 from backend.risk.parts import Parts
-from backend.risk.pots import Pot
 from backend.risk.pot_forms import MAX_SHARE_FEN
+from backend.risk.pots import Pot
 from backend.risk.rules import day_of
 from backend.risk.shapes_pot import Opener
 
@@ -23,10 +23,10 @@ NEW_DEVICE_OPENED_DAY = 20  # while it cools down
 NEW_ACCOUNT = timedelta(hours=1)
 NEW_ACCOUNT_OPENED_DAY = 20
 NEW_ACCOUNT_OPENED_DAY_FEN = 500_00
-
 POT_LIFE = timedelta(hours=24)  # after that nobody opens it, so no share of it is waited for
 
 _KEPT = ("day", "tries", "shares", "fen", "year", "year_fen")
+
 # Each fact is one look-up by key, as in `facts`.
 _SQL = """
 select d.device_id, d.trusted_at, d.opened_day as device_day, d.opened as device_shares,
@@ -50,7 +50,6 @@ left join lateral (select created_at, frozen_at, thaws_at from risk.person
 left join lateral (select * from risk.opener where person_id = q.person_id limit 1) o on true
 left join lateral (select passed_at, intent_id, device_id from risk.opening
     where pot_id = q.pot_id and person_id = q.person_id limit 1) g on true
-order by q.n
 left join lateral (select count(*) as waiting, coalesce(sum(most), 0)::bigint as waiting_fen,
         count(*) filter (where device_id = d.device_id) as device_waiting,
         max(most) filter (where pot_id = q.pot_id) as held_fen
@@ -59,6 +58,7 @@ left join lateral (select count(*) as waiting, coalesce(sum(most), 0)::bigint as
         from risk.opening w join risk.pot t using (pot_id)
         where w.person_id = q.person_id and w.intent_id is null and w.passed_at > $6
             and t.end_id is null and t.until_at > $4 and t.taken < t.shares) w) w on true
+order by q.n
 """
 
 
@@ -71,9 +71,9 @@ class Opened(msgspec.Struct):
     fen: int
     year: int
     year_fen: int
-
     waiting: int = 0  # shares of packets that the person was let pass to, not decided yet
     waiting_fen: int = 0  # the most that these can be
+
     def roll(self, today: date) -> None:
         if self.day != today:
             self.day, self.tries, self.shares, self.fen = today, 0, 0, 0
@@ -84,8 +84,8 @@ class Opened(msgspec.Struct):
 class DeviceOpened(msgspec.Struct):
     day: date
     shares: int
-
     waiting: int = 0
+
     def roll(self, today: date) -> None:
         if self.day != today:
             self.day, self.shares = today, 0
@@ -105,8 +105,8 @@ class Guest(msgspec.Struct):
     frozen: bool = False
     passed_at: datetime | None = None
     taken: bool = False
-    opened: Opened | None = None
     held_fen: int | None = None
+    opened: Opened | None = None
     device: DeviceOpened | None = None
 
 
@@ -140,7 +140,6 @@ def _over(guest: Guest, now: datetime) -> bool:
     )
 
 
-def _day_limits(created_at: datetime, now: datetime) -> tuple[int, int]:
 def hold(guest: Guest, pot: Pot) -> None:
     """Let pass now: until it is decided, their share counts as the most that it can be."""
     assert guest.opened is not None, "no refusal: the person is known"
@@ -169,6 +168,7 @@ def count(guest: Guest, amount_fen: int) -> None:
         guest.device.waiting -= waited
 
 
+def _day_limits(created_at: datetime, now: datetime) -> tuple[int, int]:
     """Shares and fen that one may open on a day."""
     if now - created_at < NEW_ACCOUNT:
         return NEW_ACCOUNT_OPENED_DAY, NEW_ACCOUNT_OPENED_DAY_FEN
@@ -191,6 +191,7 @@ async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[G
     """In the order asked: pot id and opener. Their counters are locked, in the order of ids; who
     is there twice is one guest, and who opens two packets at once has one count."""
     now, people = parts.clock.now(), [opener.person_id for _, opener in asked]
+    holders = [shown(parts, opener.device_secret) for _, opener in asked]
     await SEC.query(
         "select 1 from risk.opener where person_id = any($1) order by person_id for no key update",
         people,
@@ -202,20 +203,20 @@ async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[G
         [holder.secret_hash for holder in holders],
         now,
         [holder.thumbprint for holder in holders],
+        now - POT_LIFE,
+        MAX_SHARE_FEN,
     )
     counts: dict[str, Opened] = {}
     devices: dict[str, DeviceOpened] = {}
-        now - POT_LIFE,
-        MAX_SHARE_FEN,
     guests: dict[tuple[str, str], Guest] = {}
     for (pot_id, opener), row in zip(asked, rows, strict=True):
         guest = _guest(pot_id, opener, row)
         if row["day"] is not None:
             made = Opened(**{name: row[name] for name in Opened.__struct_fields__})
+            guest.held_fen = row["held_fen"]
             guest.opened = counts.setdefault(guest.person_id, made)
             guest.opened.roll(day_of(now))
         if row["device_id"] is not None:
-            guest.held_fen = row["held_fen"]
             found = DeviceOpened(row["device_day"], row["device_shares"], row["device_waiting"])
             guest.device = devices.setdefault(guest.device_id, found)
             guest.device.roll(day_of(now))
