@@ -31,7 +31,7 @@ select d.device_id, d.trusted_at, p.frozen_at, p.thaws_at,
     array(select c.credential_id from risk.credential c where c.person_id = q.payer_id
         and c.removed_at is null and c.backup_eligible order by c.created_at) as synced_keys,
     s.day, s.free_fen, s.free_count, s.synced_fen, s.static_fen, s.new_device_fen,
-    s.year, s.year_fen, s.packet_fen
+    s.year, s.year_fen, s.packet_fen, o.year as opened_year, o.year_fen as opened_year_fen
 from unnest($1::text[], $2::text[], $3::bytea[], $5::text[], $6::text[], $7::bool[])
     with ordinality as q (payer_id, payee_id, secret_hash, shown_id, thumbprint, by_code, n)
 left join lateral (select device_id, shop_id, amount_fen, ahead, revealed from risk.pay_code
@@ -51,12 +51,14 @@ left join lateral (select frozen_at, thaws_at from risk.person
     where person_id = d.person_id limit 1) p on true
 left join lateral (select * from risk.spending
     where person_id = d.person_id limit 1) s on true
+left join lateral (select year, year_fen from risk.opener
+    where person_id = d.person_id limit 1) o on true
 order by q.n
 """
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One payment to gather facts for."""
+    """One payment to gather facts for. With an intent, a phone's proof is spent for it."""
 
     payer_id: str
     payee_id: str
@@ -123,4 +125,6 @@ def _facts(asked: Asked, row: asyncpg.Record, spendings: dict[str, Spending]) ->
         synced_keys=tuple(row["synced_keys"]),
         redemption=redemption,
         spending=spendings[asked.payer_id],
+        opened_year=row["opened_year"],
+        opened_year_fen=row["opened_year_fen"],
     )

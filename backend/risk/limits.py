@@ -23,10 +23,10 @@ async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[L
         Limit("static_day", "D", "day", rules.STATIC_DAY_FEN, used.static_fen, counts=False),
         Limit("synced_day", "B", "day", rules.SYNCED_DAY_FEN, used.synced_fen, counts=False),
         Limit("packet_day", "", "day", rules.PACKET_DAY_FEN, used.packet_fen, counts=False),
-        Limit("tier_year", "A", "year", rules.TIER_YEAR_FEN, used.year_fen, counts=False),
+        Limit("tier_year", "A", "year", rules.TIER_YEAR_FEN, facts.tier_fen, counts=False),
     )
     limits += await _of_withdrawals(person_id, now)
-    limits += await _of_opener(person_id, now)
+    limits += await _of_opener(person_id, facts.tier_fen, now)
     if facts.trusted_at <= now:
         return limits
     new_fen = used.new_device_fen
@@ -47,11 +47,12 @@ async def _of_withdrawals(person_id: str, now: datetime) -> tuple[Limit, ...]:
     )
 
 
-async def _of_opener(person_id: str, now: datetime) -> tuple[Limit, ...]:
-    """What the person may open: less while the account is new."""
+async def _of_opener(person_id: str, year_fen: int, now: datetime) -> tuple[Limit, ...]:
+    """What the person may open: less while the account is new. Of the year, what was paid is in the
+    same sum."""
     used, (shares, fen) = await openers.opened_by(person_id, now)
     return (
         Limit("opened_count", "", "day", shares, used.shares, counts=True),
         Limit("opened_day", "", "day", fen, used.fen, counts=False),
-        Limit("opened_year", "", "year", openers.OPENED_YEAR_FEN, used.year_fen, counts=False),
+        Limit("opened_year", "", "year", rules.TIER_YEAR_FEN, year_fen, counts=False),
     )

@@ -11,12 +11,11 @@ from backend.risk.holders import shown
 from backend.risk.parts import Parts
 from backend.risk.pot_forms import MAX_SHARE_FEN
 from backend.risk.pots import Pot
-from backend.risk.rules import day_of
+from backend.risk.rules import TIER_YEAR_FEN, day_of
 from backend.risk.shapes_pot import Opener
 
 OPENED_DAY = 200  # shares per person
 OPENED_DAY_FEN = 5_000_00
-OPENED_YEAR_FEN = 100_000_00  # tier II: what is opened counts as well
 TRIES_DAY = 1_000  # packets that a person is let pass to; most of them are empty by then
 DEVICE_OPENED_DAY = 150
 NEW_DEVICE_OPENED_DAY = 20  # while it cools down
@@ -34,8 +33,8 @@ select d.device_id, d.trusted_at, d.opened_day as device_day, d.opened as device
     (p.frozen_at is not null and (p.thaws_at is null or p.thaws_at > $4))
         or (select true from risk.frozen_account f
             where f.account_id = 'person:' || q.person_id) is not null as frozen,
-    o.day, o.tries, o.shares, o.fen, o.year, o.year_fen,
-    w.waiting, w.waiting_fen, w.device_waiting, w.held_fen
+    o.day, o.tries, o.shares, o.fen, o.year, o.year_fen, s.year as paid_year,
+    s.year_fen as paid_year_fen, w.waiting, w.waiting_fen, w.device_waiting, w.held_fen
 from unnest($1::text[], $2::text[], $3::bytea[], $5::text[]) with ordinality
     as q (pot_id, person_id, secret_hash, thumbprint, n)
 left join lateral (
@@ -48,6 +47,8 @@ left join lateral (
 left join lateral (select created_at, frozen_at, thaws_at from risk.person
     where person_id = q.person_id limit 1) p on true
 left join lateral (select * from risk.opener where person_id = q.person_id limit 1) o on true
+left join lateral (select year, year_fen from risk.spending
+    where person_id = q.person_id limit 1) s on true
 left join lateral (select passed_at, intent_id, device_id from risk.opening
     where pot_id = q.pot_id and person_id = q.person_id limit 1) g on true
 left join lateral (select count(*) as waiting, coalesce(sum(most), 0)::bigint as waiting_fen,
@@ -94,7 +95,8 @@ class DeviceOpened(msgspec.Struct):
 class Guest(msgspec.Struct):
     """Somebody at a pot. secret_given: False for whoever was let pass before, and has no device at
     hand. passed_at: when they were let pass first; taken: they have their share; held_fen: what is
-    counted as waiting for it meanwhile, None where nothing is."""
+    counted as waiting for it meanwhile, None where nothing is. paid_year_fen: payments of the year,
+    which use up the same limit."""
 
     pot_id: str
     person_id: str
@@ -106,6 +108,7 @@ class Guest(msgspec.Struct):
     passed_at: datetime | None = None
     taken: bool = False
     held_fen: int | None = None
+    paid_year_fen: int = 0
     opened: Opened | None = None
     device: DeviceOpened | None = None
 
@@ -135,7 +138,7 @@ def _over(guest: Guest, now: datetime) -> bool:
         opened.shares + opened.waiting >= shares
         or opened.fen + opened.waiting_fen >= fen
         or opened.tries >= TRIES_DAY
-        or opened.year_fen + opened.waiting_fen >= OPENED_YEAR_FEN
+        or opened.year_fen + opened.waiting_fen + guest.paid_year_fen >= TIER_YEAR_FEN
         or device.shares + device.waiting >= of_device
     )
 
@@ -214,6 +217,8 @@ async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[G
         if row["day"] is not None:
             made = Opened(**{name: row[name] for name in Opened.__struct_fields__})
             guest.held_fen = row["held_fen"]
+            if row["paid_year"] == day_of(now).year:
+                guest.paid_year_fen = row["paid_year_fen"]
             guest.opened = counts.setdefault(guest.person_id, made)
             guest.opened.roll(day_of(now))
         if row["device_id"] is not None:

@@ -26,7 +26,8 @@ SYNCED_DAY_FEN = 5_000_00  # level B: synced passkey
 STATIC_DAY_FEN = 500_00  # level D: static code without passkey
 NEW_DEVICE_DAY_FEN = 1_000_00
 PACKET_DAY_FEN = 5_000_00  # put into red packets
-TIER_YEAR_FEN = 100_000_00  # tier II: phone and card proven; all payments of a year together
+# Tier II, phone and card proven: all payments of a year, and what was opened, together.
+TIER_YEAR_FEN = 100_000_00
 
 NEW_DEVICE_COOL_DOWN = timedelta(hours=12)
 THAW_WAIT = timedelta(hours=12)
@@ -61,6 +62,11 @@ class Spending(msgspec.Struct):
             self.year, self.year_fen = today.year, 0
 
 
+def of_year(spending: Spending, opened_year: int, opened_fen: int) -> int:
+    """One sum for what was paid and what was opened, in the year that `spending` is of."""
+    return spending.year_fen + (opened_fen if opened_year == spending.year else 0)
+
+
 class Redemption(msgspec.Struct, frozen=True):
     """Of the payment code that this payment burnt. fits: its shop and amount are this payment's."""
 
@@ -88,6 +94,13 @@ class Facts(msgspec.Struct, kw_only=True):
     spending: Spending = msgspec.field(
         default_factory=lambda: Spending(date.min, 0, 0, 0, 0, 0, 1, 0, 0)
     )
+    opened_year: int = 1  # of which year the next one is
+    opened_year_fen: int = 0  # out of red packets
+
+    @property
+    def tier_fen(self) -> int:
+        """What the year's limit is used up by, once `spending` is of today."""
+        return of_year(self.spending, self.opened_year, self.opened_year_fen)
 
     @property
     def static(self) -> bool:
@@ -222,7 +235,7 @@ def _refuse_over(facts: Facts, synced: bool, new_device: bool = False) -> None:
         (new_device, "new_device_day", NEW_DEVICE_DAY_FEN, used.new_device_fen),
         (synced, "synced_day", SYNCED_DAY_FEN, used.synced_fen),
         (facts.packet, "packet_day", PACKET_DAY_FEN, used.packet_fen),
-        (True, "tier_year", TIER_YEAR_FEN, used.year_fen),
+        (True, "tier_year", TIER_YEAR_FEN, facts.tier_fen),
     ):
         if applies and so_far + facts.amount_fen > limit:
             raise _exceeded(name, limit - so_far)

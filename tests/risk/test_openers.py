@@ -9,7 +9,8 @@ import pytest
 from backend import ids
 from backend.db import SEC
 from backend.intent import Intent
-from backend.risk import Opener, OpenerRefused, openers
+from backend.risk import LimitExceeded, Opener, OpenerRefused, openers
+from backend.risk.rules import TIER_YEAR_FEN
 from tests.risk.people import Person, World, alarm
 from tests.risk.pots import judged, sent, shares, terms
 
@@ -68,7 +69,8 @@ async def test_a_frozen_person_opens_nothing(world: World) -> None:
         ({"fen": openers.OPENED_DAY_FEN}, "open_limit"),
         ({"tries": openers.TRIES_DAY - 1}, ""),
         ({"tries": openers.TRIES_DAY}, "open_limit"),
-        ({"year_fen": openers.OPENED_YEAR_FEN}, "open_limit"),
+        ({"year_fen": TIER_YEAR_FEN - 1}, ""),
+        ({"year_fen": TIER_YEAR_FEN}, "open_limit"),
     ],
 )
 async def test_limits_of_a_person(world: World, counts: dict[str, int], code: str) -> None:
@@ -183,7 +185,7 @@ async def test_the_money_of_a_year_and_a_device_at_once(world: World) -> None:
     ann, ben = await world.demo_person(), await world.demo_person()
     await older(world, ann, ben)
     fundings = await many(world, 4, 100_00)
-    await used_up(ann, year_fen=openers.OPENED_YEAR_FEN - 150_00)
+    await used_up(ann, year_fen=TIER_YEAR_FEN - 150_00)
     assert await at_once(world, ann, fundings, 100_00) == (2, 2)
     await SEC.query(
         "update risk.device set opened_day = '2026-11-23', opened = $2 where device_id = $1",
@@ -203,3 +205,22 @@ async def test_whoever_comes_too_late_is_not_held_to_it(world: World) -> None:
     await older(world, ben)
     await world.risk.authorize_shares(shares(first[0], (ben, 1_00)))
     assert await judged(world, fundings[-1], ann) == [""]
+
+
+async def test_payments_and_openings_are_one_sum_of_the_year(world: World) -> None:
+    sender, ann, ben = [await world.demo_person() for _ in range(3)]
+    await older(world, ann, ben)
+    await used_up(ann, year_fen=TIER_YEAR_FEN - 50_00)
+    await world.free(ann, world.intent(ann, 20_00))
+    funding = await sent(world, sender)
+    await world.risk.authorize_shares(shares(funding, (ann, 10_00)))
+    with pytest.raises(LimitExceeded) as refused:
+        await world.free(ann, world.intent(ann, 20_01))
+    assert refused.value.params == {"limit": "tier_year", "left_fen": 20_00}
+    used = await world.used(ann)
+    assert used["tier_year"] == used["opened_year"] == TIER_YEAR_FEN - 20_00
+    await world.free(ann, world.intent(ann, 20_00))
+    assert await judged(world, await sent(world, sender), ann) == ["open_limit"]
+    world.clock.move(timedelta(days=60))  # another year
+    assert await judged(world, await sent(world, sender), ann) == [""]
+    await world.free(ann, world.intent(ann, 20_01))
