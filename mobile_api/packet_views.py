@@ -58,7 +58,7 @@ class ShareView(msgspec.Struct, frozen=True, kw_only=True):
 
 class GlanceView(msgspec.Struct, frozen=True, kw_only=True):
     """Grabbing reserves nothing. state: "open", "mine" (opened already), "empty", "expired",
-    "not_for_you", "passcode" (one is asked)."""
+    "not_for_you", "sender_frozen", "passcode" (one is asked), "spent" (no more tries)."""
 
     object: str = "red_packet_glance"
     state: str

@@ -18,7 +18,9 @@ from backend.redpacket import (
     PacketEmpty,
     PacketExpired,
     PacketNotForYou,
+    PasscodeSpent,
     PasscodeWrong,
+    SenderFrozen,
 )
 from backend.services import Services
 from web.codes import id_at, path_of
@@ -36,6 +38,8 @@ WHY: dict[str, type[DomainError]] = {
     "empty": PacketEmpty,
     "expired": PacketExpired,
     "not_for_you": PacketNotForYou,
+    "spent": PasscodeSpent,
+    "sender_frozen": SenderFrozen,
 }
 
 

@@ -113,7 +113,8 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
 class Glance(msgspec.Struct, frozen=True, kw_only=True):
     """Grabbing: shows whether something is left and reserves nothing. state: "open", "mine"
-    (opened already), "empty", "expired", "not_for_you", "passcode" (one is asked)."""
+    (opened already), "empty", "expired", "not_for_you", "sender_frozen", "passcode" (one is asked),
+    "spent" (no more tries)."""
 
     packet: Packet
     state: str
@@ -208,8 +209,7 @@ class RedPackets(Protocol):
         ...
 
     async def grab(self, person_id: str, packet_id: str) -> Glance:
-        """The cheap path: one look-up, or none where the packet is known to have ended. Refuses:
-        NotFound."""
+        """The cheap path: it judges nobody and takes no lock. Refuses: NotFound."""
         ...
 
     async def open(self, open_: OpenPacket) -> Share:

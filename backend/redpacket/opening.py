@@ -228,3 +228,14 @@ async def _check_passcode(packet: PacketRow, open_: OpenPacket) -> None:
     if left == 0:
         raise PasscodeSpent()
     raise PasscodeWrong(tries_left=left)
+
+
+async def tries_spent(packet_id: str, person_id: str) -> bool:
+    """Whether no passcode of theirs is compared any more."""
+    found = await TX.query(
+        "select 1 from redpacket.tries where packet_id = $1 and person_id = $2 and wrong >= $3",
+        packet_id,
+        person_id,
+        MAX_PASSCODE_TRIES,
+    )
+    return bool(found)

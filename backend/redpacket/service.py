@@ -19,9 +19,10 @@ from backend.redpacket import (
     YearSum,
 )
 from backend.redpacket.ending import Ending
+from backend.redpacket.freezes import Freezes
 from backend.redpacket.inbox import Inbox
 from backend.redpacket.known import SENT, Known
-from backend.redpacket.opening import Opening
+from backend.redpacket.opening import Opening, tries_spent
 from backend.redpacket.parts import Parts
 from backend.redpacket.posting import Poster
 from backend.redpacket.proof import proof_of, verified
@@ -48,6 +49,7 @@ class RedPacketService:
         self._opening = Opening(parts, poster, known)
         self._ending = Ending(parts, poster)
         self._inbox = Inbox(parts.clock)
+        self._freezes = Freezes(parts.risk)
 
     async def send(self, send: SendPacket) -> PacketStarted:
         return await self._sending.send(send)
@@ -149,7 +151,11 @@ class RedPacketService:
             return "empty"
         if row.over(self._clock.now()):
             return "expired"
-        return "passcode" if row.kind == "passcode" else "open"
+        if await self._freezes.frozen(row.sender_id):
+            return "sender_frozen"
+        if row.kind != "passcode":
+            return "open"
+        return "spent" if await tries_spent(row.packet_id, person_id) else "passcode"
 
     async def _may_look(self, row: PacketRow, person_id: str) -> bool:
         """Also whoever has the link of one that is for anybody, when they can't open it any more:
