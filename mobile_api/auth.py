@@ -44,7 +44,7 @@ ERRORS: Mapping[str, str] = {
     "use_dpop_nonce": "use_dpop_nonce",
 }
 REFRESH_REFUSED = "invalid_grant"
-_CALLER, _REFUSED = "caller", "auth_refused"
+_CALLER, _HOLDER, _REFUSED = "caller", "holder", "auth_refused"
 
 _log = structlog.get_logger(__name__)
 
@@ -84,6 +84,13 @@ class AuthMiddleware(ASGIMiddleware):
         await next_app(scope, receive, send)
 
 
+def refused(scope: Scope) -> str | None:
+    """What RFC 6750 and RFC 9449 call why this request was not let in, "" for no token; None if
+    nobody refused it."""
+    found = scope["state"].get(_REFUSED)
+    return found if isinstance(found, str) else None
+
+
 async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
     found = request.scope["state"].get(_CALLER)
     assert isinstance(found, Caller), "an open handler has no caller"
@@ -91,11 +98,17 @@ async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
 
 
 async def provide_holder(request: Request[Any, Any, Any]) -> Holder:
-    """Refuses: ProofRefused, ProofReplayed, NonceWanted."""
+    """The same all through a request: its proof is spent once. Refuses: ProofRefused,
+    ProofReplayed, NonceWanted."""
+    known = request.scope["state"].get(_HOLDER)
+    if isinstance(known, Holder):
+        return known
     with refusing(request.scope):
         text, proven = await _proven(request, "")
         await _services(request).identity.spend_proof(_spent(proven))
-    return Holder(thumbprint=proven.thumbprint, proof=text, address=_address(request))
+    found = Holder(thumbprint=proven.thumbprint, proof=text, address=_address(request))
+    request.scope["state"][_HOLDER] = found
+    return found
 
 
 async def auth_headers(message: Message, scope: Scope) -> None:

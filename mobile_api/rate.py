@@ -1,7 +1,9 @@
 """Coarse brakes, told in draft 11 of the RateLimit headers.
 
 They keep one caller from taking up a process; each process counts for itself. The real limits are
-rules of the security system, which counts in its database.
+rules of the security system, which counts in its database. An address is the socket's: behind a
+proxy it is the proxy's, and all strangers share one count, which callers who are let in are not
+part of.
 """
 
 from collections import Counter
@@ -15,6 +17,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.clock import Clock
 from backend.errors import DomainError
+from mobile_api import auth
+from mobile_api.auth import NonceWanted
 from mobile_api.caller import Caller
 
 WINDOW_S = 60
@@ -27,10 +31,12 @@ class Quota(msgspec.Struct, frozen=True):
     most: int
 
 
-# Of a person, and of an address: where nobody is signed in, and of requests that prove nothing.
+# Of a person, and of an address: where nobody is signed in, and of requests that were not let in.
 # Phones of one mobile network share addresses, so theirs is the same.
 PERSON = Quota("person", 600)
 ADDRESS = Quota("address", 600)
+
+KNOWN = "known"  # the opt of an open handler that who was let in before comes back to
 
 _RATE = "rate"
 
@@ -68,6 +74,9 @@ class Told(msgspec.Struct, frozen=True):
 
 class AddressBrake(ASGIMiddleware):
     """Stands before whoever asks who calls: counts open routes, and requests that were not let in.
+    Who is let in is never stopped by what strangers at the same address do, nor is the way in: a
+    request that only lacks our nonce does not count, and getting the next tokens counts when it
+    fails.
 
     Refuses: TooManyCalls.
     """
@@ -78,17 +87,35 @@ class AddressBrake(ASGIMiddleware):
         self._counters, self._quota = counters, quota
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        client = scope["client"]
-        address = client[0] if client else ""
-        is_open = bool(scope["route_handler"].opt.get("open"))
-        left = self._counters.count(self._quota, address, by=1 if is_open else 0)
-        _tell(scope, self._quota, left, self._counters)
+        opt = scope["route_handler"].opt
+        is_stranger = bool(opt.get(auth.OPT)) and not opt.get(KNOWN)
+        left = self._count(scope, 1 if is_stranger else 0)
+        _told(scope, self._quota, left, self._counters)
+        if is_stranger and left < 0:
+            raise _too_many(self._counters)
         try:
             await next_app(scope, receive, send)
         except DomainError:
-            if not is_open:
-                self._counters.count(self._quota, address)
+            if self._count_refused(scope, is_stranger=is_stranger) < 0:
+                raise _too_many(self._counters) from None  # instead of why it was not let in
             raise
+        self._count_refused(scope, is_stranger=is_stranger)
+
+    def _count_refused(self, scope: Scope, *, is_stranger: bool) -> int:
+        """How many are left; 0 at least where this one does not count."""
+        refused = auth.refused(scope)
+        only_nonce = refused == NonceWanted.code
+        if is_stranger and only_nonce:
+            self._count(scope, -1)
+        if is_stranger or only_nonce or refused is None:
+            return 0
+        left = self._count(scope, 1)
+        _told(scope, self._quota, left, self._counters)
+        return left
+
+    def _count(self, scope: Scope, by: int) -> int:
+        client = scope["client"]
+        return self._counters.count(self._quota, client[0] if client else "", by=by)
 
 
 class PersonBrake(ASGIMiddleware):
@@ -103,7 +130,9 @@ class PersonBrake(ASGIMiddleware):
         caller = scope["state"].get("caller")
         if isinstance(caller, Caller):
             left = self._counters.count(self._quota, caller.person.person_id)
-            _tell(scope, self._quota, left, self._counters)
+            _told(scope, self._quota, left, self._counters)
+            if left < 0:
+                raise _too_many(self._counters)
         await next_app(scope, receive, send)
 
 
@@ -117,8 +146,9 @@ async def rate_headers(message: Message, scope: Scope) -> None:
     headers["ratelimit"] = f'"{told.quota.name}";r={told.left};t={told.seconds}'
 
 
-def _tell(scope: Any, quota: Quota, left: int, counters: Counters) -> None:
-    seconds = counters.seconds_left()
-    scope["state"][_RATE] = Told(quota, max(left, 0), seconds)
-    if left < 0:
-        raise TooManyCalls(seconds=seconds)
+def _told(scope: Any, quota: Quota, left: int, counters: Counters) -> None:
+    scope["state"][_RATE] = Told(quota, max(left, 0), counters.seconds_left())
+
+
+def _too_many(counters: Counters) -> TooManyCalls:
+    return TooManyCalls(seconds=counters.seconds_left())

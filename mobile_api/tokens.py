@@ -34,7 +34,7 @@ class TokensView(msgspec.Struct, frozen=True, kw_only=True):
     refresh_token: str
 
 
-@post("/v1/tokens/refresh", status_code=200, opt={"open": True, "idempotent": False})
+@post("/v1/tokens/refresh", status_code=200, opt={"open": True, "idempotent": False, "known": True})
 async def refresh(
     request: Request[Any, Any, Any],
     data: JSONBody[Refresh],

@@ -366,6 +366,43 @@ async def test_a_persons_calls_are_their_own(phone: Phone) -> None:
     assert stranger.headers["ratelimit-policy"].startswith('"address"')
 
 
+async def test_strangers_do_not_stop_who_is_let_in(phone: Phone) -> None:
+    """All at one address: who is signed in goes on calling, and gets further tokens."""
+    for _ in range(ADDRESS.most):
+        await phone.client.get("/api/v1/balance")
+    is_problem(await phone.client.get("/api/v1/balance"), 429, TooManyCalls.code)
+    is_problem(await phone.client.get("/api/v1/version"), 429, TooManyCalls.code)
+    assert (await phone.get("/v1/balance")).status_code == 200
+    phone.nonce = ""
+    assert (await phone.get("/v1/balance")).status_code == 200
+    phone.nonce = ""
+    await phone.refresh()
+    is_problem(await phone.client.get("/api/v1/balance"), 429, TooManyCalls.code)
+
+
+async def test_asking_for_a_nonce_does_not_count(phone: Phone) -> None:
+    async def left() -> str:
+        told = (await phone.client.get("/api/v1/version")).headers["ratelimit"]
+        return str(told.partition(";t=")[0])
+
+    def less(by: int) -> str:
+        return f'"address";r={int(before.rpartition("=")[2]) - by}'
+
+    before = await left()
+    phone.nonce = ""
+    assert (await phone.get("/v1/balance")).status_code == 200
+    assert (await phone.call("GET", "/v1/me", nonce="x")).status_code == 401
+    body = {"grant": "x"}
+    for nonce in ("x", "y"):  # the second of each call is right, and counts
+        phone.nonce = nonce
+        is_problem(
+            await phone.call("POST", "/v1/devices/ceremony", body, signed_in=False),
+            410,
+            "grant_invalid",
+        )
+    assert await left() == less(3)
+
+
 async def test_unknown_parameters_and_words_for_nothing_are_refused(phone: Phone) -> None:
     answer = await phone.get("/v1/bills", max="null", colour="red")
     assert answer.status_code == 400
