@@ -136,6 +136,15 @@ class Friends(Protocol):
         """Whether one of the two has blocked the other."""
         ...
 
+    async def blocked_among(self, person_id: str, others: tuple[str, ...]) -> frozenset[str]:
+        """Those of them between whom and the person there is a block."""
+        ...
+
+    async def met(self, pairs: tuple[tuple[str, str], ...]) -> None:
+        """Money of the second has reached the first, who may block them from then on. Idempotent;
+        in the caller's transaction."""
+        ...
+
     async def accept(self, person_id: str, friend_id: str) -> Friend:
         """Idempotent. Refuses: NotFound (nobody asked, or it is over), TooManyFriends."""
         ...
@@ -149,7 +158,8 @@ class Friends(Protocol):
         ...
 
     async def block(self, person_id: str, friend_id: str, blocked: bool) -> None:
-        """A friend, who asks, who was blocked, or who shares a group. Refuses: NotFound."""
+        """A friend, who asks, who was blocked, who shares a group, or whose money the person got.
+        Refuses: NotFound."""
         ...
 
     async def remove(self, person_id: str, friend_id: str) -> None:

@@ -41,7 +41,8 @@ select exists (select from friends.bond where person_id = $1 and other_id = $2)
     or exists (select from friends.request
         where person_id = $1 and asker_id = $2 and delivered)
     or exists (select from friends.member a join friends.member b using (group_id)
-        where a.person_id = $1 and b.person_id = $2) as met
+        where a.person_id = $1 and b.person_id = $2)
+    or exists (select from friends.met where person_id = $1 and other_id = $2) as met
 """
 _ORDER = {"asking": 0, "friends": 1, "blocked": 2}
 
@@ -85,6 +86,17 @@ class Bonds:
             other_id,
         )
         return bool(rows)
+
+    async def blocked_among(self, person_id: str, others: tuple[str, ...]) -> frozenset[str]:
+        rows = await TX.query(
+            "select other_id as id from friends.bond"
+            " where blocked and person_id = $1 and other_id = any($2)"
+            " union select person_id from friends.bond"
+            " where blocked and other_id = $1 and person_id = any($2)",
+            person_id,
+            list(others),
+        )
+        return frozenset(row["id"] for row in rows)
 
     async def accept(self, person_id: str, friend_id: str) -> Friend:
         async with TX.transaction():
@@ -211,6 +223,17 @@ async def decline(person_id: str, asker_id: str, now: datetime) -> None:
         person_id,
         asker_id,
         now,
+    )
+
+
+async def met(pairs: tuple[tuple[str, str], ...]) -> None:
+    """In order of ids, so that two who write the same do not wait for each other."""
+    await TX.query(
+        "insert into friends.met (person_id, other_id)"
+        " select distinct * from unnest($1::text[], $2::text[]) as given(person_id, other_id)"
+        " where person_id <> other_id order by 1, 2 on conflict do nothing",
+        [person_id for person_id, _ in pairs],
+        [other_id for _, other_id in pairs],
     )
 
 

@@ -1,7 +1,7 @@
 """The module's face on PostgreSQL."""
 
 from backend.friends import Asked, Found, Friend, Group, GroupMember
-from backend.friends.bonds import Bonds, decline
+from backend.friends.bonds import Bonds, decline, met
 from backend.friends.finds import Finds
 from backend.friends.groups import Groups
 from backend.friends.links import Links
@@ -56,6 +56,12 @@ class FriendsService:
 
     async def blocked_between(self, person_id: str, other_id: str) -> bool:
         return await self._bonds.blocked_between(person_id, other_id)
+
+    async def blocked_among(self, person_id: str, others: tuple[str, ...]) -> frozenset[str]:
+        return await self._bonds.blocked_among(person_id, others)
+
+    async def met(self, pairs: tuple[tuple[str, str], ...]) -> None:
+        await met(pairs)
 
     async def accept(self, person_id: str, friend_id: str) -> Friend:
         return await self._bonds.accept(person_id, friend_id)

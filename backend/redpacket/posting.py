@@ -127,6 +127,8 @@ class Poster:
             if told:
                 bills = [_bill(one.packet, s, one.posted) for one in told for s in one.shares]
                 await self._parts.bills.record(tuple(bills))
+                met = [(s.person_id, one.packet.sender_id) for one in told for s in one.shares]
+                await self._parts.friends.met(tuple(met))
                 news = [item for one in told for item in _news(one.packet, one.shares)]
                 await self._parts.events.record_all(tuple(news))
         return [None] * len(all_)

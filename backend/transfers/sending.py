@@ -189,6 +189,7 @@ class Sending:
                 return
             if row.request_id:
                 await self._shares.paid(row, at)
+            await self._parts.friends.met(((row.payee_id, row.payer_id),))
             await self._parts.events.record_all(news(row, f"transfer_{to}", at))
 
     async def _order_over(self, row: TransferRow) -> bool:

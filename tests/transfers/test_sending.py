@@ -250,6 +250,21 @@ async def test_people_who_are_blocked_neither_send_nor_learn_why(world: World, t
     assert (await transfers.start(begun)).transfer.status == "arrived"
 
 
+async def test_whose_money_came_can_be_blocked(world: World, two: Two) -> None:
+    friends, stranger = world.services.friends, await world.person(name="韩梅梅")
+    await found_by_number(world, two.payer, stranger)
+    sent = {"payee_id": stranger.person_id, "name_check": "韩"}
+    await world.services.transfers.open(sending(two, **sent))
+    with pytest.raises(NotFound):  # nothing has come yet
+        await friends.block(stranger.person_id, two.payer.person_id, True)
+    await send(world, two, **sent)
+    with pytest.raises(NotFound):  # who sent it has met nobody by that
+        await friends.block(two.payer.person_id, stranger.person_id, True)
+    await friends.block(stranger.person_id, two.payer.person_id, True)
+    with pytest.raises(Blocked):
+        await send(world, two, payee_id=stranger.person_id)
+
+
 async def test_too_little_money_is_said_and_can_be_mended(world: World, two: Two) -> None:
     start = sending(two, amount_fen=2_500_00)
     with pytest.raises(InsufficientBalance):
