@@ -113,6 +113,7 @@ class Sending:
     async def _pay(self, row: PacketRow, device_secret: str, address: str) -> PacketStarted:
         if row.status != "created":
             return PacketStarted(packet=seen(row, self._clock.now()), requirement=None)
+        await self._check_blocked(row.sender_id, row.to_person)
         await self._check_limit(row)
         try:
             await self._parts.payments.open_pot(packet_account(row.packet_id))
@@ -182,10 +183,16 @@ class Sending:
         friends = self._parts.friends
         if send.to_person and not await friends.are_friends(send.sender_id, send.to_person):
             raise NotFound()
+        await self._check_blocked(send.sender_id, send.to_person)
         if send.to_group:
             group = await friends.group(send.sender_id, send.to_group)
             if send.count > group.members:
                 raise TooManyShares(limit=group.members)
+
+    async def _check_blocked(self, sender_id: str, to_person: str) -> None:
+        """Of an exclusive one; as for strangers. Refuses: NotFound."""
+        if to_person and await self._parts.friends.blocked_between(sender_id, to_person):
+            raise NotFound()
 
     async def _check_limit(self, row: PacketRow) -> None:
         """Of the day, as a hint before the security system's own. Refuses: PacketLimit."""
@@ -212,15 +219,14 @@ class Sending:
         return moved or await _current(row)
 
     async def _told(self, row: PacketRow) -> list[str]:
-        if row.to_person:
-            return [row.to_person]
-        if not row.to_group:
-            return []
-        try:
-            members = await self._parts.friends.members(row.sender_id, row.to_group)
-        except NotFound:  # the sender has left since
-            return []
-        return [member.person_id for member in members if member.person_id != row.sender_id]
+        """Those whom it is for, but nobody who has blocked the sender, or is blocked."""
+        people = [row.to_person] if row.to_person else []
+        if row.to_group:
+            with suppress(NotFound):  # the sender has left since
+                members = await self._parts.friends.members(row.sender_id, row.to_group)
+                people = [one.person_id for one in members if one.person_id != row.sender_id]
+        blocked = await self._parts.friends.blocked_among(row.sender_id, tuple(people))
+        return [person_id for person_id in people if person_id not in blocked]
 
     async def _refuse(self, row: PacketRow, code: str) -> PacketRow:
         now = self._clock.now()

@@ -1,11 +1,13 @@
 """Sending and opening, from the sender's balance to the opener's."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from backend.errors import IdReused, NotFound
-from backend.redpacket import PacketEmpty, PacketNotEnded, PacketNotForYou, Share
+from backend.payments import InsufficientBalance
+from backend.redpacket import PacketEmpty, PacketNotEnded, PacketNotForYou, PayPacket, Share
 from tests.redpacket.conftest import Party
 
 
@@ -94,6 +96,69 @@ async def test_an_exclusive_packet_is_for_one_friend(party: Party) -> None:
     assert (glance.state, glance.mine is not None) == ("mine", True)
     with pytest.raises(NotFound):
         await packets.detail(carl.person_id, packet.packet_id)
+
+
+async def test_a_block_covers_packets_for_one(party: Party) -> None:
+    services, anna = party.world.services, await party.world.person(100_00)
+    carl, [ben] = await party.world.person(10_00), await party.people(1)
+    for one in (anna, carl):
+        await party.befriend(one, ben)
+    to_ben: dict[str, Any] = {"kind": "exclusive", "count": 1, "to_person": ben.person_id}
+    begun = party.sending(anna, total_fen=150_00, **to_ben)
+    with pytest.raises(InsufficientBalance):
+        await services.redpackets.send(begun)
+    await party.world.fund(anna, 100_00)
+    await services.friends.block(ben.person_id, anna.person_id, True)
+    for blocked in (begun, party.sending(anna, **to_ben)):
+        with pytest.raises(NotFound):
+            await services.redpackets.send(blocked)
+    with pytest.raises(NotFound):
+        await services.redpackets.pay(
+            PayPacket(
+                packet_id=begun.packet_id,
+                sender_id=anna.person_id,
+                device_secret=anna.device_secret,
+            )
+        )
+    assert await services.redpackets.unread(ben.person_id) == 0
+    assert "packet_received" not in await party.events(f"person:{ben.person_id}")
+    assert await party.world.balance(anna.account_id) == 200_00
+    await party.send(carl, **{**to_ben, "total_fen": 1_00})
+    await services.friends.block(ben.person_id, anna.person_id, False)
+    assert (await services.redpackets.send(begun)).packet.status == "open"
+    assert await services.redpackets.unread(ben.person_id) == 2
+
+
+async def test_a_block_that_comes_while_it_is_paid(party: Party) -> None:
+    """The money is in, but nobody who is blocked is told of it."""
+    services, anna = party.world.services, await party.world.person(900_00)
+    [ben, carl, dora] = await party.people(3)
+    await party.befriend(anna, ben)
+    group = await party.group(anna, ben, carl, dora)
+    asked = party.sending(anna, to_group=group, total_fen=600_00, count=4)
+    started = await services.redpackets.send(asked)
+    assert started.requirement is not None
+    await services.friends.block(ben.person_id, anna.person_id, True)
+    await services.friends.block(anna.person_id, carl.person_id, True)
+    await party.confirm(anna, asked.payment_id, started.requirement)
+    unread = [await services.redpackets.unread(one.person_id) for one in (ben, carl, dora)]
+    assert unread == [0, 0, 1]
+    for one, told in ((ben, False), (carl, False), (dora, True)):
+        assert ("packet_received" in await party.events(f"person:{one.person_id}")) is told
+
+
+async def test_whose_packet_was_opened_can_be_blocked(party: Party) -> None:
+    friends, anna = party.world.services.friends, await party.world.person(100_00)
+    [ben] = await party.people(1)
+    packet = await party.send(anna, count=2)
+    with pytest.raises(NotFound):
+        await friends.block(ben.person_id, anna.person_id, True)
+    await party.open(packet, ben)
+    await party.open(packet, anna)  # who opens an own one has not met themselves
+    with pytest.raises(NotFound):
+        await friends.block(anna.person_id, ben.person_id, True)
+    await friends.block(ben.person_id, anna.person_id, True)
+    assert await friends.blocked_between(anna.person_id, ben.person_id)
 
 
 async def test_the_sender_may_open_a_packet_for_all(party: Party) -> None:
