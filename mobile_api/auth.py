@@ -1,7 +1,8 @@
 """Who calls: an access token, and a proof by the phone's own key for this very request (RFC 9449).
 
 A proof is for one method, address, token, body and moment, carries our nonce and is spent once. The
-security system verifies it again for itself wherever money or security is at stake.
+security system verifies it again for itself wherever money or security is at stake: whose it is,
+that it is for a call of that operation, and that it was not spent for other money.
 """
 
 import hmac

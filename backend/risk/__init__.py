@@ -141,7 +141,8 @@ class Risk(Protocol):
     """Own transactions; every write is idempotent by the caller's id.
 
     device_secret: of a browser. A phone passes the DPoP proof of its very request instead, and may
-    do so in several calls of that request; that of a GET only reads (`limits`, `assess`).
+    do so in several calls of that request. It holds for the operations that the request's method
+    and address are for (see `operations`), and, where money moves, for one intent or packet.
     """
 
     # enrolment
@@ -176,7 +177,7 @@ class Risk(Protocol):
     async def devices(self, person_id: str) -> tuple[Device, ...]: ...
 
     async def device_of(self, device_secret: str) -> str:
-        """Id of the live device that holds this secret, or the key of this proof (of a GET too).
+        """Id of the live device that holds this secret, or the key of this proof.
         Refuses: NotFound."""
         ...
 

@@ -25,6 +25,7 @@ from backend.risk import (
 from backend.risk.decisions import Decision
 from backend.risk.facts import Asked, gather
 from backend.risk.lookups import by_key
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.passkeys import (
     Asserted,
@@ -191,6 +192,7 @@ def _stands(case: _Case, facts: Facts, now: datetime) -> None:
 
 def _asked(asked: Authorize, intent: Intent) -> Asked:
     return Asked(
+        Operation(intent.kind),
         intent.payer_id,
         intents.judged_payee(intent),
         intent.amount_fen,

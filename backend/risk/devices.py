@@ -17,6 +17,7 @@ from backend.risk import (
     registry,
 )
 from backend.risk.events import record
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.secret import hash_of, new_secret
 
@@ -41,7 +42,7 @@ async def of_person(person_id: str) -> tuple[Device, ...]:
 
 
 async def held(parts: Parts, device_secret: str) -> str:
-    found = await registry.live_device(parts, device_secret, reading=True)
+    found = await registry.live_device(parts, device_secret, Operation.WHICH)
     if found is None:
         raise NotFound()
     return found.device_id
@@ -54,7 +55,7 @@ async def grant(parts: Parts, approval: Approval) -> DeviceGrant:
 
 async def grant_first_passkey(parts: Parts, person_id: str, device_secret: str) -> DeviceGrant:
     """Only while the person has no passkey at all; afterwards a passkey approves the next."""
-    found = await registry.live_device(parts, device_secret, person_id)
+    found = await registry.live_device(parts, device_secret, Operation.FIRST_PASSKEY, person_id)
     if found is None:
         raise DeviceUnknown()
     if await registry.credential_ids(person_id):

@@ -6,7 +6,8 @@ import asyncpg
 import msgspec
 
 from backend.db import SEC
-from backend.risk.holders import shown
+from backend.risk.holders import Use, shown_for
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.rules import Facts, Redemption, Spending
 
@@ -60,6 +61,7 @@ order by q.n
 class Asked(msgspec.Struct, frozen=True):
     """One payment to gather facts for. With an intent, a phone's proof is spent for it."""
 
+    operation: Operation
     payer_id: str
     payee_id: str
     amount_fen: int
@@ -69,9 +71,10 @@ class Asked(msgspec.Struct, frozen=True):
     packet: bool = False
 
 
-async def gather(parts: Parts, asked: Sequence[Asked], *, reading: bool = False) -> list[Facts]:
+async def gather(parts: Parts, asked: Sequence[Asked]) -> list[Facts]:
     """In the order asked. Payments of one payer share one Spending, so that they add up."""
-    holders = [shown(parts, a.device_secret, reading=reading) for a in asked]
+    uses = [Use(a.device_secret, a.operation, a.intent_id) for a in asked]
+    holders = await shown_for(parts, uses)
     rows = await SEC.query(
         _SQL,
         [a.payer_id for a in asked],

@@ -17,6 +17,7 @@ from backend.risk import (
     registry,
 )
 from backend.risk.events import record
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.rules import THAW_WAIT, is_frozen
 
@@ -31,7 +32,7 @@ async def freeze(parts: Parts, person_id: str, device_secret: str) -> FreezeStat
     """Again while frozen: since stays, a running thaw is called off."""
     now = parts.clock.now()
     async with SEC.transaction():
-        device = await registry.live_device(parts, device_secret, person_id)
+        device = await registry.live_device(parts, device_secret, Operation.FREEZE, person_id)
         if device is None:
             raise DeviceUnknown()
         await SEC.query(

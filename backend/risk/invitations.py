@@ -19,6 +19,8 @@ from backend.risk import (
     shops,
 )
 from backend.risk.events import record
+from backend.risk.holders import Use
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.secret import hash_of, new_secret
 from backend.shop_roles import Permission, Role
@@ -47,7 +49,8 @@ class _Row(msgspec.Struct, frozen=True):
 async def invite(parts: Parts, asked: InviteMember) -> Invitation:
     if asked.role is Role.OWNER:
         raise BadRequest()
-    await shops.actor(parts, asked.shop_id, asked.actor_id, asked.device_secret, Permission.STAFF)
+    by = Use(asked.device_secret, Operation.INVITE)
+    await shops.actor(parts, asked.shop_id, asked.actor_id, by, Permission.STAFF)
     secret, expires_at = new_secret(), parts.clock.now() + INVITATION_LIFE
     rows = await SEC.query(
         _UPSERT,

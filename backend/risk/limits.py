@@ -5,13 +5,15 @@ from datetime import datetime
 from backend.errors import NotFound
 from backend.risk import Limit, openers, reservations, rules, withdrawal_rules
 from backend.risk.facts import Asked, gather
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 
 
 async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[Limit, ...]:
     """The new device's limit only while it applies. Refuses: NotFound."""
     now = parts.clock.now()
-    [facts] = await gather(parts, [Asked(person_id, "", 0, "none", device_secret)], reading=True)
+    asked = Asked(Operation.LIMITS, person_id, "", 0, "none", device_secret)
+    [facts] = await gather(parts, [asked])
     if not facts.device_id:
         raise NotFound()
     used = facts.spending

@@ -7,7 +7,8 @@ import asyncpg
 import msgspec
 
 from backend.db import SEC
-from backend.risk.holders import shown
+from backend.risk.holders import Use, shown_for
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.pot_forms import MAX_SHARE_FEN
 from backend.risk.pots import Pot
@@ -194,11 +195,12 @@ async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[G
     """In the order asked: pot id and opener. Their counters are locked, in the order of ids; who
     is there twice is one guest, and who opens two packets at once has one count."""
     now, people = parts.clock.now(), [opener.person_id for _, opener in asked]
-    holders = [shown(parts, opener.device_secret) for _, opener in asked]
     await SEC.query(
         "select 1 from risk.opener where person_id = any($1) order by person_id for no key update",
         people,
     )
+    uses = [Use(opener.device_secret, Operation.OPEN, pot_id) for pot_id, opener in asked]
+    holders = await shown_for(parts, uses)
     rows = await SEC.query(
         _SQL,
         [pot_id for pot_id, _ in asked],

@@ -8,6 +8,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
+from backend import ids
 from backend.db import SEC
 from backend.errors import BadRequest, IdReused
 from backend.money import MAX_AMOUNT_FEN
@@ -30,6 +31,8 @@ from backend.risk import (
     registry,
     shops,
 )
+from backend.risk.holders import Use, spend
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.shop_roles import Permission
 
@@ -94,7 +97,7 @@ async def issue(parts: Parts, asked: IssueCodes) -> tuple[ShownCode, ...]:
 
 async def reveal(parts: Parts, person_id: str, device_secret: str, code: PayCode) -> None:
     now = parts.clock.now()
-    device = await registry.live_device(parts, device_secret, person_id)
+    device = await registry.live_device(parts, device_secret, Operation.REVEAL, person_id)
     rows = device and await SEC.query(
         "update risk.pay_code set revealed = true where code_hash = $1 and device_id = $2 "
         "and used_at is null and revoked_at is null and expires_at > $3 returning device_id",
@@ -107,7 +110,7 @@ async def reveal(parts: Parts, person_id: str, device_secret: str, code: PayCode
 
 
 async def revoke(parts: Parts, person_id: str, device_secret: str) -> None:
-    device = await registry.live_device(parts, device_secret, person_id)
+    device = await registry.live_device(parts, device_secret, Operation.REVOKE, person_id)
     if device is None:
         raise DeviceUnknown()
     await revoke_all([device.device_id], parts.clock.now())
@@ -141,11 +144,13 @@ async def redeem(parts: Parts, asked: RedeemCode) -> Redeemed:
     # let it try codes for shops and people of its own making.
     if await shops.is_stopped(asked.shop_id, parts.clock.now()):
         raise PayeeFrozen()
-    await shops.actor(parts, asked.shop_id, asked.actor_id, asked.device_secret, Permission.CHARGE)
+    till = Use(asked.device_secret, Operation.REDEEM, asked.payment_id)
+    await shops.actor(parts, asked.shop_id, asked.actor_id, till, Permission.CHARGE)
     guesser = code_guesses.Guesser(asked.terminal_id, asked.actor_id, asked.shop_id)
     try:
         async with SEC.transaction():
             await code_guesses.lock(guesser)
+            await spend(parts, till)
             redeemed = await _again(asked, code_hash)
             if redeemed is None:
                 await code_guesses.refuse_too_many(guesser, now)
@@ -173,9 +178,10 @@ async def _paying_device(parts: Parts, person_id: str, device_secret: str) -> st
 
     Refuses: DeviceUnknown, PayerFrozen.
     """
-    found = await registry.live_device(parts, device_secret, person_id)
+    found = await registry.live_device(parts, device_secret, Operation.ISSUE, person_id)
     if found is None:
         raise DeviceUnknown()
+    await spend(parts, Use(device_secret, Operation.ISSUE, ids.new("use")))  # a proof issues once
     if await registry.is_stopped(person_id, parts.clock.now()):
         raise PayerFrozen()
     await SEC.query(

@@ -8,6 +8,8 @@ from backend.errors import DomainError, IdReused
 from backend.intent import Intent, intent_hash
 from backend.risk import decisions, intents, pots, registry
 from backend.risk.decisions import Decision
+from backend.risk.holders import Use, spend
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.pot_forms import PACKET, POT_ARRIVAL
 from backend.risk.pots import Pot
@@ -102,8 +104,10 @@ async def _refuse_recall(parts: Parts, asked: EndPot, pot: Pot) -> None:
         return
     if over:
         raise PotEnded()
-    if await registry.live_device(parts, asked.device_secret, pot.owner_id) is None:
+    by = Use(asked.device_secret, Operation.RECALL, asked.intent.intent_id)
+    if await registry.live_device(parts, by.device, by.operation, pot.owner_id) is None:
         raise DeviceUnknown()
+    await spend(parts, by)
 
 
 async def _know(intent: Intent, pot: Pot) -> None:

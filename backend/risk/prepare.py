@@ -23,6 +23,7 @@ from backend.risk import (
 from backend.risk.decisions import Decision
 from backend.risk.facts import Asked, gather
 from backend.risk.lookups import by_key
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.pot_forms import PACKET, POTS
 from backend.risk.rules import Facts, Need, need
@@ -40,6 +41,7 @@ async def assess(parts: Parts, asked: Assess) -> Requirement:
         raise BadRequest()
     now = parts.clock.now()
     wanted = Asked(
+        Operation.QUOTE,
         asked.payer_id,
         _judged(asked),
         asked.amount_fen,
@@ -47,7 +49,7 @@ async def assess(parts: Parts, asked: Assess) -> Requirement:
         asked.device_secret,
         packet=asked.kind == PACKET,
     )
-    [facts] = await gather(parts, [wanted], reading=True)
+    [facts] = await gather(parts, [wanted])
     return _requirement(wanted, facts, need(facts, now), None)
 
 
@@ -122,6 +124,7 @@ def _answer(
 def _asked(each: Prepare) -> Asked:
     i = each.intent
     return Asked(
+        Operation(i.kind),
         i.payer_id,
         intents.judged_payee(i),
         i.amount_fen,

@@ -22,3 +22,4 @@ _SQL = (
 async def purge(clock: Clock) -> None:
     for sql in _SQL:
         await SEC.query(sql, clock.now() - KEPT)
+    await SEC.query("delete from risk.spent_proof where ends_at < $1", clock.now())

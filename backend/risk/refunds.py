@@ -26,6 +26,8 @@ from backend.risk import (
 )
 from backend.risk.consent import Answer, Signed
 from backend.risk.decisions import Decision
+from backend.risk.holders import Use, spend
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.refund_rules import Paid, Refund, check, passkey_reasons
 from backend.risk.refunded import Asked, asked_of, await_posting, payment_of, stored_of
@@ -41,11 +43,11 @@ async def prepare(parts: Parts, asked: PrepareRefund) -> Requirement:
     now, intent = parts.clock.now(), asked.intent
     intents.check_refund(intent, now)
     try:
-        actor = await _actor(
-            parts, intent.payer_id, asked.actor_id, asked.device_secret, asked.reversal
-        )
+        by = _use(asked.device_secret, intent.intent_id, asked.reversal)
+        actor = await _actor(parts, intent.payer_id, asked.actor_id, by)
         await await_posting(asked.payment_id)
         async with SEC.transaction():
+            await spend(parts, by)
             known = await stored_of(intent.intent_id)
             if known is not None and known != Asked.of(asked):
                 raise IdReused()
@@ -66,9 +68,8 @@ async def authorize(parts: Parts, given: AuthorizeRefund) -> SignedVerdict:
     now = parts.clock.now()
     asked = await asked_of(given.intent_id)
     try:
-        actor = await _actor(
-            parts, asked.intent.payer_id, given.actor_id, given.device_secret, asked.reversal
-        )
+        by = _use(given.device_secret, given.intent_id, asked.reversal)
+        actor = await _actor(parts, asked.intent.payer_id, given.actor_id, by)
         if given.actor_id != asked.actor_id:
             raise MemberForbidden()
         verdict = await _standing(given.intent_id, now)
@@ -80,12 +81,15 @@ async def authorize(parts: Parts, given: AuthorizeRefund) -> SignedVerdict:
     return parts.signatures.sign([verdict], to_ms(now))[0]
 
 
-async def _actor(
-    parts: Parts, shop_id: str, person_id: str, device_secret: str, reversal: bool
-) -> Actor:
+def _use(device: str, intent_id: str, reversal: bool) -> Use:
+    return Use(device, Operation.REVERSAL if reversal else Operation.REFUND, intent_id)
+
+
+async def _actor(parts: Parts, shop_id: str, person_id: str, by: Use) -> Actor:
     """Refuses: DeviceUnknown, MemberForbidden, PayerFrozen."""
-    permission = Permission.CHARGE if reversal else Permission.REFUND
-    found = await shops.actor(parts, shop_id, person_id, device_secret, permission)
+    reverses = by.operation is Operation.REVERSAL
+    permission = Permission.CHARGE if reverses else Permission.REFUND
+    found = await shops.actor(parts, shop_id, person_id, by, permission)
     if await shops.is_stopped(shop_id, parts.clock.now()):
         raise PayerFrozen()
     return found
@@ -157,6 +161,7 @@ async def _decide(parts: Parts, given: AuthorizeRefund, asked: Asked, actor: Act
     level = signed.level if signed else "C"
     async with SEC.transaction():
         await reservations.lock_paid(asked.payment_id)
+        await spend(parts, _use(given.device_secret, intent.intent_id, asked.reversal))
         standing = await _standing(intent.intent_id, now)
         if standing is not None:  # the same call, at the same time
             return standing

@@ -27,6 +27,7 @@ from backend.risk import (
 from backend.risk.enrolment import PROOF_LIFE, proven_phone
 from backend.risk.events import record
 from backend.risk.holders import Shown, bound
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.passkeys import from_base64url, verify_registration
 from backend.risk.rules import NEW_DEVICE_COOL_DOWN
@@ -100,7 +101,7 @@ async def finish(parts: Parts, asked: FinishRegistration) -> Enrolled:
     if asked.enrolment_id != (subject if kind == "enrolment" else ""):  # begun at another door
         raise CeremonyInvalid()
     new = verify_registration(parts.party, opened.challenge, asked.response_json)
-    key = bound(parts, asked.device_proof, opened.challenge) if asked.device_proof else None
+    key = _key(parts, asked, opened.challenge) if asked.device_proof else None
     arriving = Arriving(asked.device_label, key, now)
     try:
         async with SEC.transaction():
@@ -119,6 +120,10 @@ async def finish(parts: Parts, asked: FinishRegistration) -> Enrolled:
         new.backup_eligible,
         await registry.phone_of(opened.person_id),
     )
+
+
+def _key(parts: Parts, asked: FinishRegistration, challenge: bytes) -> Proof:
+    return bound(parts, asked.device_proof, challenge, Operation.REGISTER)
 
 
 async def _new_phone(asked: BeginRegistration, now: datetime) -> str:

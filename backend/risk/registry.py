@@ -8,6 +8,7 @@ from backend import ids
 from backend.db import SEC
 from backend.proof import Proof
 from backend.risk.holders import Shown, shown
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.passkeys import Asserted, NewCredential, StoredCredential
 from backend.risk.secret import hash_of, new_secret
@@ -86,11 +87,10 @@ async def renew_holder(device_id: str, key: Proof | None) -> NewDevice:
 
 
 async def live_device(
-    parts: Parts, device: str, person_id: str | None = None, *, reading: bool = False
+    parts: Parts, device: str, operation: Operation, person_id: str | None = None
 ) -> LiveDevice | None:
-    """The live device whose secret or proof this is. reading: nothing follows from it that changes
-    anything, so the proof of a GET will do."""
-    return await device_shown(shown(parts, device, reading=reading), person_id)
+    """The live device whose secret this is, or whose proof of a call for this operation."""
+    return await device_shown(shown(parts, device, operation), person_id)
 
 
 async def device_shown(by: Shown, person_id: str | None = None) -> LiveDevice | None:

@@ -18,6 +18,8 @@ from backend.risk import (
     registry,
 )
 from backend.risk.events import record
+from backend.risk.holders import Use
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.shop_roles import ROLES, Permission, Role, may
 
@@ -33,7 +35,7 @@ class Actor(msgspec.Struct, frozen=True):
 
 async def found(parts: Parts, asked: FoundShop) -> None:
     now = parts.clock.now()
-    device = await registry.live_device(parts, asked.device_secret, asked.owner_id)
+    device = await registry.live_device(parts, asked.device_secret, Operation.FOUND, asked.owner_id)
     if device is None:
         raise DeviceUnknown()
     async with SEC.transaction():
@@ -52,10 +54,10 @@ async def found(parts: Parts, asked: FoundShop) -> None:
 
 
 async def actor(
-    parts: Parts, shop_id: str, person_id: str, device_secret: str, permission: Permission
+    parts: Parts, shop_id: str, person_id: str, by: Use, permission: Permission
 ) -> Actor:
     """Refuses: DeviceUnknown, MemberForbidden (a person who froze their account too)."""
-    device = await registry.live_device(parts, device_secret, person_id)
+    device = await registry.live_device(parts, by.device, by.operation, person_id)
     if device is None:
         raise DeviceUnknown()
     role = await role_of(shop_id, person_id)
@@ -67,7 +69,8 @@ async def actor(
 
 async def change_member(parts: Parts, asked: ChangeMember) -> None:
     """Again: the same end. Invitations of who may invite no more are withdrawn."""
-    by = await actor(parts, asked.shop_id, asked.actor_id, asked.device_secret, Permission.STAFF)
+    given = Use(asked.device_secret, Operation.CHANGE_MEMBER)
+    by = await actor(parts, asked.shop_id, asked.actor_id, given, Permission.STAFF)
     now = parts.clock.now()
     async with SEC.transaction():
         if await owner_of(asked.shop_id) == asked.member_id or asked.role is Role.OWNER:

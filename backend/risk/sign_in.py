@@ -17,6 +17,7 @@ from backend.risk import (
 )
 from backend.risk.events import record
 from backend.risk.holders import Shown, bound
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.passkeys import Asserted, parse_assertion, verify_assertion
 from backend.risk.registry import Owned
@@ -43,12 +44,16 @@ async def finish(parts: Parts, asked: FinishSignIn) -> SignedIn:
     if found is None or assertion.response.user_handle is None:
         raise PasskeyRefused(why="unknown")
     asserted = verify_assertion(parts.party, opened.challenge, assertion, found.credential)
-    key = bound(parts, asked.device_proof, opened.challenge) if asked.device_proof else None
+    key = _key(parts, asked, opened.challenge) if asked.device_proof else None
     try:
         async with SEC.transaction():
             return await _enter(found, asserted, asked, key, now)
     except asyncpg.UniqueViolationError as error:
         raise DeviceKeyTaken() from error  # or made by a call at the same time: again will do
+
+
+def _key(parts: Parts, asked: FinishSignIn, challenge: bytes) -> Proof:
+    return bound(parts, asked.device_proof, challenge, Operation.SIGN_IN)
 
 
 async def _enter(

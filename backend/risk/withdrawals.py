@@ -27,6 +27,7 @@ from backend.risk import (
 )
 from backend.risk.consent import Answer, Signed
 from backend.risk.decisions import Decision
+from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.top_up import check_word
 from backend.risk.withdrawal_rules import Drawer, need, refuse_now, refuse_over
@@ -96,7 +97,7 @@ async def authorize_return(parts: Parts, asked: AuthorizeTopUp) -> SignedVerdict
 
 async def _drawer(parts: Parts, person_id: str, device_secret: str) -> Drawer:
     """Refuses: DeviceUnknown."""
-    device = await registry.live_device(parts, device_secret, person_id)
+    device = await registry.live_device(parts, device_secret, Operation.WITHDRAWAL, person_id)
     drawer = await SEC.one(Drawer, _DRAWER, device.device_id) if device else None
     if drawer is None:
         raise DeviceUnknown()

@@ -6,6 +6,7 @@ import msgspec
 
 from backend import ids
 from backend.risk import BeginRegistration, Ceremony, Enrolled, FinishRegistration, FinishSignIn
+from backend.risk.operations import CALLS, Operation
 from tests.device_key import DeviceKey
 from tests.passkey import Passkey
 from tests.risk.people import Person, World, phone
@@ -26,16 +27,30 @@ class Handset(msgspec.Struct):
         at = self.world.clock.now().timestamp() - late_s
         return self.key.proof(method, url, at, **more)
 
-    def person(self, proof: str = "") -> Person:
-        return msgspec.structs.replace(self.owner, secret=proof or self.proof())
+    def proof_to(self, operation: Operation) -> str:
+        return self.proof(*call_of(operation))
+
+    def person(self, proof: str = "", to: Operation = Operation.PAY) -> Person:
+        return msgspec.structs.replace(self.owner, secret=proof or self.proof_to(to))
+
+
+def call_of(operation: Operation, nth: int = 0) -> tuple[str, str]:
+    """Method and address of one of its calls."""
+    method, _, path = CALLS[operation][nth].partition(" ")
+    return method, API + path.replace("{}", "x_1")
 
 
 def proof_for(
-    world: World, key: DeviceKey, ceremony: Ceremony, challenge: str | None = None, **more: Any
+    world: World,
+    key: DeviceKey,
+    ceremony: Ceremony,
+    challenge: str | None = None,
+    to: Operation = Operation.REGISTER,
+    **more: Any,
 ) -> str:
     """Of the request that ends the ceremony."""
     claims = {"chl": challenge or challenge_of(ceremony)} | more
-    return key.proof("POST", f"{API}/v1/enrolments", world.clock.now().timestamp(), **claims)
+    return key.proof(*call_of(to), world.clock.now().timestamp(), **claims)
 
 
 def challenge_of(ceremony: Ceremony) -> str:
@@ -62,7 +77,7 @@ async def register(
 async def sign_in(world: World, passkey: Passkey, key: DeviceKey, **proof: Any) -> Any:
     ceremony = await world.risk.begin_sign_in()
     response = passkey.sign(ceremony.options_json)
-    proven = proof_for(world, key, ceremony, **proof)
+    proven = proof_for(world, key, ceremony, to=Operation.SIGN_IN, **proof)
     return await world.risk.finish_sign_in(
         FinishSignIn(ceremony.ceremony_id, response, "手机", device_proof=proven)
     )

@@ -26,11 +26,12 @@ from backend.risk import (
     Prepare,
     RedeemCode,
 )
+from backend.risk.operations import Operation
 from backend.shop_roles import Role
 from tests.device_key import DeviceKey, b64
 from tests.risk.drawing import draw, withdrawal
 from tests.risk.people import SHOP, Person, World, altered, found_shop, hire
-from tests.risk.phones import API, PAYMENTS, Handset, handset
+from tests.risk.phones import PAYMENTS, Handset, call_of, handset
 from tests.risk.pots import delayed, ended, fill, judged, sent, shares
 from tests.risk.refunding import answer, give_back, refund_of, sell
 
@@ -56,13 +57,11 @@ async def test_a_synced_passkey_stays_level_b(world: World) -> None:
 
 
 async def test_one_proof_serves_one_request_whole(world: World) -> None:
-    """Asked, prepared and authorised with the same text."""
+    """Prepared and authorised with the same text."""
     phone = await handset(world)
     proof = phone.proof()
     person = phone.person(proof)
     wanted = world.intent(person)
-    asked = Assess(person.person_id, SHOP, 20_00, "dynamic", proof)
-    assert (await world.risk.assess(asked)).takes == "none"
     signed = await world.free(person, wanted)
     world.clock.move(timedelta(seconds=30))
     assert await world.risk.authorize(Authorize(wanted.intent_id, proof)) == signed
@@ -70,7 +69,8 @@ async def test_one_proof_serves_one_request_whole(world: World) -> None:
 
 async def test_a_withdrawal_of_a_phone(world: World) -> None:
     phone = await handset(world)
-    signed = await draw(world, phone.person(), withdrawal(world, phone.owner))
+    by = phone.person(to=Operation.WITHDRAWAL)
+    signed = await draw(world, by, withdrawal(world, phone.owner))
     assert signed.verdict.level == "A"
 
 
@@ -78,8 +78,12 @@ async def test_codes_of_a_phone(world: World) -> None:
     phone = await handset(world)
     owner = await world.person()
     shop_id = await found_shop(world, owner)
-    [code] = await world.risk.issue_codes(IssueCodes(phone.owner.person_id, phone.proof()))
-    await world.risk.reveal_code(phone.owner.person_id, phone.proof(), code.code)
+    issuing = IssueCodes(phone.owner.person_id, phone.proof_to(Operation.ISSUE))
+    [code] = await world.risk.issue_codes(issuing)
+    with pytest.raises(DeviceUnknown):  # what it has signed for one set gives no second
+        await world.risk.issue_codes(issuing)
+    revealing = phone.proof_to(Operation.REVEAL)
+    await world.risk.reveal_code(phone.owner.person_id, revealing, code.code)
     wanted = altered(world.intent(phone.owner, 20_00, shop_id), code="shown")
     redeem = RedeemCode(
         wanted.intent_id, code.code, shop_id, "trm_1", 20_00, owner.person_id, owner.secret
@@ -88,23 +92,26 @@ async def test_codes_of_a_phone(world: World) -> None:
     # The till has no device of the payer; its digits were shown, so the payer is asked.
     assert (await world.risk.prepare(Prepare(wanted, ""))).takes == "passkey"
     assert (await world.pay(phone.person(), wanted)).verdict.level == "A"
-    await world.risk.revoke_codes(phone.owner.person_id, phone.proof())
+    await world.risk.revoke_codes(phone.owner.person_id, phone.proof_to(Operation.REVOKE))
 
 
 async def test_a_till_on_a_phone(world: World) -> None:
     till = await handset(world)
-    shop_id = await found_shop(world, till.person())
+    shop_id = await found_shop(world, till.person(to=Operation.FOUND))
     payer = await world.person()
     [code] = await world.risk.issue_codes(IssueCodes(payer.person_id, payer.secret))
     wanted = altered(world.intent(payer, 20_00, shop_id), code="shown")
-    redeem = RedeemCode(
-        wanted.intent_id, code.code, shop_id, "trm_1", 20_00, till.owner.person_id, till.proof()
-    )
-    assert (await world.risk.redeem_code(redeem)).payer_id == payer.person_id
-    clerk = await hire(world, shop_id, till.person(), Role.CASHIER)
-    await world.risk.change_member(
-        ChangeMember(shop_id, clerk.person_id, till.owner.person_id, till.proof(), None)
-    )
+    actor_id, by = till.owner.person_id, till.proof_to(Operation.REDEEM)
+    redeem = RedeemCode(wanted.intent_id, code.code, shop_id, "trm_1", 20_00, actor_id, by)
+    for _ in range(2):
+        assert (await world.risk.redeem_code(redeem)).payer_id == payer.person_id
+    [code] = await world.risk.issue_codes(IssueCodes(payer.person_id, payer.secret))
+    other = RedeemCode(ids.new("pay"), code.code, shop_id, "trm_1", 20_00, actor_id, by)
+    with pytest.raises(DeviceUnknown):  # its one proof has read one code
+        await world.risk.redeem_code(other)
+    clerk = await hire(world, shop_id, till.person(to=Operation.INVITE), Role.CASHIER)
+    by = till.proof_to(Operation.CHANGE_MEMBER)
+    await world.risk.change_member(ChangeMember(shop_id, clerk.person_id, actor_id, by, None))
     assert [m.person_id for m in await world.risk.members(shop_id)] == [till.owner.person_id]
 
 
@@ -117,8 +124,12 @@ async def test_a_refund_from_a_phone(world: World) -> None:
     invited = await world.risk.invite_member(ask)
     approval = await world.approve(manager.owner, f"join_shop:{invited.invitation_id}")
     await world.risk.join_shop(approval, invited.secret)
-    signed = await give_back(world, refund_of(world, sale, 10_00, by=manager.person()))
-    assert signed.verdict.level == "C"
+    by = manager.person(to=Operation.REFUND)
+    first = refund_of(world, sale, 10_00, by=by)
+    for _ in range(2):
+        assert (await give_back(world, first)).verdict.level == "C"
+    with pytest.raises(DeviceUnknown):  # the same proof for another refund
+        await give_back(world, refund_of(world, sale, 5_00, by=by))
     asked = refund_of(world, sale, 10_00, by=manager.person(manager.proof("GET")))
     with pytest.raises(DeviceUnknown):
         await world.risk.prepare_refund(asked)
@@ -130,22 +141,27 @@ async def test_packets_and_recalls_of_a_phone(world: World) -> None:
     phone, sender = await handset(world), await world.demo_person()
     funding = await sent(world, sender)
     assert await judged(world, funding, phone.person(phone.proof("GET"))) == ["device_unknown"]
-    assert await judged(world, funding, phone.person()) == [""]
-    await world.risk.authorize_shares(shares(funding, (phone.person(), 10_00)))
+    assert await judged(world, funding, phone.person()) == ["device_unknown"]
+    assert await judged(world, funding, phone.person(to=Operation.OPEN)) == [""]
+    opener = phone.person(to=Operation.OPEN)
+    await world.risk.authorize_shares(shares(funding, (opener, 10_00)))
     other = await handset(world)
-    stolen = other.person(phone.proof())
+    stolen = other.person(phone.proof_to(Operation.OPEN))
     with pytest.raises(OpenerRefused):
         await world.risk.authorize_shares(shares(funding, (stolen, 1_00)))
     put_aside = delayed(world, phone.owner, sender)
-    await fill(world, phone.person(), put_aside)
-    with pytest.raises(DeviceUnknown):
-        await world.risk.authorize_pot_end(ended(put_aside, 30_00, device=other.person()))
-    await world.risk.authorize_pot_end(ended(put_aside, 30_00, device=phone.person()))
+    await fill(world, phone.person(to=Operation.DELAYED), put_aside)
+    for device in (other.person(to=Operation.RECALL), phone.person(to=Operation.DELAYED)):
+        with pytest.raises(DeviceUnknown):
+            await world.risk.authorize_pot_end(ended(put_aside, 30_00, device=device))
+    recalling = phone.person(to=Operation.RECALL)
+    await world.risk.authorize_pot_end(ended(put_aside, 30_00, device=recalling))
 
 
 async def test_a_phone_freezes(world: World) -> None:
     phone = await handset(world)
-    assert (await world.risk.freeze(phone.owner.person_id, phone.proof())).frozen
+    by = phone.proof_to(Operation.FREEZE)
+    assert (await world.risk.freeze(phone.owner.person_id, by)).frozen
 
 
 # what is no proof --------------------------------------------------------------------------------
@@ -245,6 +261,7 @@ async def test_a_proof_ends_with_its_minute(world: World) -> None:
 
 
 async def test_anothers_proof_opens_nothing(world: World) -> None:
+    """Nor does one's own, for something else."""
     victim, thief = await handset(world), await handset(world)
     browser = await world.person()
     for by in (thief.proof(), browser.secret):
@@ -264,26 +281,28 @@ CALLS: dict[str, Callable[[World, Person, str], Awaitable[Any]]] = {
     "invite": lambda w, p, by: w.risk.invite_member(
         InviteMember(ids.new("inv"), SHOP, p.person_id, by, Role.CASHIER)
     ),
-    "change": lambda w, p, by: w.risk.change_member(
+    "change_member": lambda w, p, by: w.risk.change_member(
         ChangeMember(SHOP, p.person_id, p.person_id, by, None)
     ),
-    "first passkey": lambda w, p, by: w.risk.grant_first_passkey(p.person_id, by),
-    "prepare": lambda w, p, by: w.risk.prepare(Prepare(w.intent(p), by)),
-    "withdraw": lambda w, p, by: w.risk.prepare_withdrawal(Prepare(withdrawal(w, p), by)),
+    "first_passkey": lambda w, p, by: w.risk.grant_first_passkey(p.person_id, by),
+    "pay": lambda w, p, by: w.risk.prepare(Prepare(w.intent(p), by)),
+    "withdrawal": lambda w, p, by: w.risk.prepare_withdrawal(Prepare(withdrawal(w, p), by)),
 }
 
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_the_proof_of_a_get_only_reads(world: World, call: str) -> None:
     phone = await handset(world)
-    person_id, reading = phone.owner.person_id, phone.proof("GET", f"{API}/v1/limits")
+    person_id, reading = phone.owner.person_id, phone.proof_to(Operation.LIMITS)
     with pytest.raises((DeviceUnknown, PayCodeInvalid)):
         await CALLS[call](world, phone.owner, reading)
     assert await world.risk.limits(person_id, reading)
     assert await world.risk.device_of(reading) == phone.owner.device_id
-    assess = Assess(person_id, SHOP, 20_00, "dynamic", reading)
+    asking = phone.proof_to(Operation.QUOTE)
+    assess = Assess(person_id, SHOP, 20_00, "dynamic", asking)
     assert (await world.risk.assess(assess)).takes == "none"
-    for false in (forged(phone), phone.proof("GET", late_s=61)):
+    late = phone.proof(*call_of(Operation.LIMITS), late_s=61)
+    for false in (forged(phone), asking, late):
         with pytest.raises(NotFound):
             await world.risk.limits(person_id, false)
 
@@ -293,18 +312,22 @@ async def test_a_removed_phone_proves_nothing(world: World) -> None:
     other = await world.second_device(phone.owner)
     approval = await world.approve(phone.owner, f"remove_device:{phone.owner.device_id}", other.key)
     await world.risk.remove_device(approval, phone.owner.device_id)
-    for call in (CALLS["prepare"], CALLS["freeze"], CALLS["issue"]):
+    for name in ("pay", "freeze", "issue"):
         with pytest.raises(DeviceUnknown):
-            await call(world, phone.owner, phone.proof())
+            await CALLS[name](world, phone.owner, phone.proof_to(Operation(name)))
     with pytest.raises(NotFound):
-        await world.risk.limits(phone.owner.person_id, phone.proof("GET"))
+        await world.risk.limits(phone.owner.person_id, phone.proof_to(Operation.LIMITS))
 
 
 async def test_a_phone_without_any_passkey_gets_none_by_anothers_hand(world: World) -> None:
     person, phone = await world.demo_person(), await handset(world)
     with pytest.raises(DeviceUnknown):
-        await world.risk.grant_first_passkey(person.person_id, phone.proof())
+        await world.risk.grant_first_passkey(
+            person.person_id, phone.proof_to(Operation.FIRST_PASSKEY)
+        )
     with pytest.raises(GrantInvalid):
-        await world.risk.grant_first_passkey(phone.owner.person_id, phone.proof())
+        await world.risk.grant_first_passkey(
+            phone.owner.person_id, phone.proof_to(Operation.FIRST_PASSKEY)
+        )
     given = await world.risk.grant_first_passkey(person.person_id, person.secret)
     assert isinstance(given, DeviceGrant)

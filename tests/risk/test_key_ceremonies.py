@@ -27,15 +27,16 @@ from backend.risk import (
     PasskeyRefused,
     SignedIn,
 )
+from backend.risk.operations import Operation
 from backend.risk.rules import NEW_DEVICE_COOL_DOWN
 from backend.risk.service import DemoService, build
 from backend.settings import Settings
 from tests.device_key import DeviceKey
 from tests.passkey import Passkey
 from tests.risk.people import Outbox, Person, World, phone
-from tests.risk.phones import API, challenge_of, handset, proof_for, register, sign_in
+from tests.risk.phones import API, call_of, challenge_of, handset, proof_for, register, sign_in
 
-Falsehood = Callable[[World, DeviceKey, Ceremony, Ceremony], str]
+Falsehood = Callable[[World, DeviceKey, Ceremony, Ceremony, Operation], str]
 
 
 def elsewhere(world: World, key: DeviceKey, this: Ceremony, **more: Any) -> str:
@@ -43,29 +44,30 @@ def elsewhere(world: World, key: DeviceKey, this: Ceremony, **more: Any) -> str:
     return key.proof("POST", "https://elsewhere.example/api/x", _now(world), **claims)
 
 
-def for_reading(world: World, key: DeviceKey, this: Ceremony) -> str:
-    return key.proof("GET", f"{API}/v1/enrolments", _now(world), chl=challenge_of(this))
+def for_reading(world: World, key: DeviceKey, this: Ceremony, to: Operation) -> str:
+    return key.proof("GET", call_of(to)[1], _now(world), chl=challenge_of(this))
 
 
-def of_another(world: World, key: DeviceKey, this: Ceremony) -> str:
-    return proof_for(world, DeviceKey(), this, header={"jwk": key.jwk})
+def of_another(world: World, key: DeviceKey, this: Ceremony, to: Operation) -> str:
+    return proof_for(world, DeviceKey(), this, to=to, header={"jwk": key.jwk})
 
 
 def _now(world: World) -> float:
     return world.clock.now().timestamp()
 
 
-# (this ceremony, another one of the same kind)
+# (this ceremony, another one of the same kind, the call that ends it)
 FALSE: dict[str, Falsehood] = {
-    "no challenge": lambda w, k, this, other: proof_for(w, k, this, chl=None),
-    "empty challenge": lambda w, k, this, other: proof_for(w, k, this, chl=""),
-    "another ceremony's": lambda w, k, this, other: proof_for(w, k, other),
-    "late": lambda w, k, this, other: proof_for(w, k, this, iat=int(_now(w)) - 61),
-    "early": lambda w, k, this, other: proof_for(w, k, this, iat=int(_now(w)) + 61),
-    "elsewhere": lambda w, k, this, other: elsewhere(w, k, this),
-    "for reading": lambda w, k, this, other: for_reading(w, k, this),
-    "forged": lambda w, k, this, other: of_another(w, k, this),
-    "no proof": lambda w, k, this, other: "x" * 43,
+    "no challenge": lambda w, k, this, other, to: proof_for(w, k, this, to=to, chl=None),
+    "empty challenge": lambda w, k, this, other, to: proof_for(w, k, this, to=to, chl=""),
+    "another ceremony's": lambda w, k, this, other, to: proof_for(w, k, other, to=to),
+    "late": lambda w, k, this, other, to: proof_for(w, k, this, to=to, iat=int(_now(w)) - 61),
+    "early": lambda w, k, this, other, to: proof_for(w, k, this, to=to, iat=int(_now(w)) + 61),
+    "elsewhere": lambda w, k, this, other, to: elsewhere(w, k, this),
+    "for reading": lambda w, k, this, other, to: for_reading(w, k, this, to),
+    "forged": lambda w, k, this, other, to: of_another(w, k, this, to),
+    "to freeze": lambda w, k, this, other, to: proof_for(w, k, this, to=Operation.FREEZE),
+    "no proof": lambda w, k, this, other, to: "x" * 43,
 }
 
 
@@ -79,7 +81,7 @@ async def test_registering_takes_the_keys_own_proof(world: World, false: str) ->
         this.ceremony_id,
         passkey.register(this.options_json),
         "手机",
-        device_proof=FALSE[false](world, key, this, other),
+        device_proof=FALSE[false](world, key, this, other, Operation.REGISTER),
         enrolment_id=begin.enrolment_id,
     )
     with pytest.raises(DeviceProofInvalid):
@@ -98,7 +100,7 @@ async def test_signing_in_takes_the_keys_own_proof(world: World, false: str) -> 
         this.ceremony_id,
         person.key.sign(this.options_json),
         "手机",
-        device_proof=FALSE[false](world, key, this, other),
+        device_proof=FALSE[false](world, key, this, other, Operation.SIGN_IN),
     )
     with pytest.raises(DeviceProofInvalid):
         await world.risk.finish_sign_in(finish)
@@ -216,8 +218,9 @@ async def test_a_first_passkey_goes_to_the_device_that_asked(world: World) -> No
     assert await world.risk.device_of(proof) == demo.device_id
     with pytest.raises(DeviceUnknown):  # its secret is dead
         await world.risk.grant_first_passkey(demo.person_id, demo.secret)
+    asking = key.proof(*call_of(Operation.FIRST_PASSKEY), _now(world))
     with pytest.raises(GrantInvalid):  # and it has a passkey now
-        await world.risk.grant_first_passkey(demo.person_id, proof)
+        await world.risk.grant_first_passkey(demo.person_id, asking)
 
 
 async def test_signing_in_twice_at_once_makes_one_device(world: World) -> None:
