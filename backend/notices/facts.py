@@ -154,8 +154,9 @@ class Reader:
             of=packet.count,
         )
 
-    async def _void(self, _person_id: str, ref: str) -> Facts:
-        return Facts(name=(await self._parts.redpackets.packet(ref)).sender_name)
+    async def _void(self, person_id: str, ref: str) -> Facts:
+        glance = await self._parts.redpackets.grab(person_id, ref)
+        return Facts(name=glance.packet.sender_name)
 
 
 def _last(request: Request) -> RequestShare | None:

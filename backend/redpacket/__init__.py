@@ -20,6 +20,7 @@ from backend.risk import Requirement
 MIN_SHARE_FEN, MAX_SHARE_FEN = 1, 200_00
 MAX_SHARES = 100
 MAX_GREETING = 25  # characters as people count them
+MAX_POINTS = 4 * MAX_GREETING  # code points: an emoji may have several
 GREETING = "恭喜发财，大吉大利"
 PACKET_LIFE = timedelta(hours=24)
 SOON = timedelta(hours=3)  # before the end: "expiring soon"
@@ -30,7 +31,7 @@ MAX_OPENED_DAY = 200
 KINDS = ("equal", "lucky", "exclusive", "passcode")
 COVERS = ("classic", "lantern", "peony", "carp", "snow", "moon")
 INBOX_PAGE, MAX_INBOX_PAGE = 30, 100
-Greeting = Annotated[str, msgspec.Meta(max_length=MAX_GREETING)]
+Greeting = Annotated[str, msgspec.Meta(max_length=MAX_POINTS)]
 Passcode = Annotated[str, msgspec.Meta(min_length=2, max_length=20)]
 
 
@@ -129,7 +130,8 @@ class OpenPacket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PacketDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """seconds: from sending to the last opening, once empty."""
+    """Names of strangers are masked, but for the sender. seconds: from when the money was in to the
+    last opening, once empty."""
 
     packet: Packet
     shares: tuple[Share, ...]

@@ -22,6 +22,7 @@ from backend.redpacket.ending import Ending
 from backend.redpacket.freezes import Freezes
 from backend.redpacket.inbox import Inbox
 from backend.redpacket.known import SENT, Known
+from backend.redpacket.names import Names
 from backend.redpacket.opening import Opening, tries_spent
 from backend.redpacket.parts import Parts
 from backend.redpacket.posting import Poster
@@ -49,7 +50,7 @@ class RedPacketService:
         self._opening = Opening(parts, poster, known)
         self._ending = Ending(parts, poster)
         self._inbox = Inbox(parts.clock)
-        self._freezes = Freezes(parts.risk)
+        self._freezes, self._names = Freezes(parts.risk), Names(parts.friends)
 
     async def send(self, send: SendPacket) -> PacketStarted:
         return await self._sending.send(send)
@@ -61,7 +62,7 @@ class RedPacketService:
         return await self._sending.confirm(confirm)
 
     async def packet(self, packet_id: str) -> Packet:
-        return seen(await _sent(packet_id), self._clock.now())
+        return await self._names.of_packet("", seen(await _sent(packet_id), self._clock.now()))
 
     async def sent(self, sender_id: str, packet_id: str) -> Packet:
         return seen(await self._sending.own(sender_id, packet_id), self._clock.now())
@@ -70,7 +71,7 @@ class RedPacketService:
         row = await _sent(packet_id)
         mine = await find_share(packet_id, person_id)
         return Glance(
-            packet=seen(row, self._clock.now()),
+            packet=await self._names.of_packet(person_id, seen(row, self._clock.now())),
             state=await self._state(row, mine, person_id),
             mine=share_seen(mine) if mine is not None else None,
         )
@@ -85,10 +86,15 @@ class RedPacketService:
             raise NotFound()
         now = self._clock.now()
         emptied = row.status in ENDED and len(shares) == row.count
-        took = int((shares[-1].opened_at - row.created_at).total_seconds()) if emptied else None
+        took = None
+        if emptied and row.sent_at is not None:
+            took = max(int((shares[-1].opened_at - row.sent_at).total_seconds()), 0)
+        packet, named = await self._names.of_detail(
+            person_id, seen(row, now), [share_seen(share) for share in shares]
+        )
         return PacketDetail(
-            packet=seen(row, now),
-            shares=tuple(share_seen(share) for share in shares),
+            packet=packet,
+            shares=named,
             mine=share_seen(mine) if mine is not None else None,
             seconds=took,
         )
@@ -116,7 +122,9 @@ class RedPacketService:
     async def inbox(
         self, person_id: str, box: str, year: int, cursor: str, limit: int = INBOX_PAGE
     ) -> InboxPage:
-        return await self._inbox.page(person_id, box, year, cursor, limit)
+        found = await self._inbox.page(person_id, box, year, cursor, limit)
+        items = await self._names.of_items(person_id, found.items)
+        return InboxPage(items=items, next_cursor=found.next_cursor)
 
     async def unread(self, person_id: str) -> int:
         return await self._inbox.unread(person_id)

@@ -63,3 +63,41 @@ async def test_the_security_system_is_away(party: Party) -> None:
         assert await state(party, packet, ben) == "open"
     finally:
         party.world.risk.down = False
+
+
+async def test_strangers_at_one_link_see_no_whole_names(party: Party) -> None:
+    world = party.world
+    anna = await world.person(100_00, name="安娜")
+    ben, carl, dan = [await world.person(name=name) for name in ("本本", "卡尔", "丹丹")]
+    await party.befriend(anna, ben)
+    packet = await party.send(anna, count=2)
+    for one in (ben, carl):
+        await party.open(packet, one)
+    packets = world.services.redpackets
+
+    async def seen(reader: Wallet) -> tuple[str, list[str]]:
+        found = await packets.detail(reader.person_id, packet.packet_id)
+        glance = await packets.grab(reader.person_id, packet.packet_id)
+        assert glance.packet.sender_name == found.packet.sender_name
+        return found.packet.sender_name, [share.name for share in found.shares]
+
+    assert await seen(anna) == ("安娜", ["本本", "卡尔"])
+    assert await seen(ben) == ("安娜", ["本本", "*尔"])
+    assert await seen(carl) == ("*娜", ["*本", "卡尔"])
+    assert await seen(dan) == ("*娜", ["*本", "*尔"])
+    assert (await packets.packet(packet.packet_id)).sender_name == "*娜"  # not signed in
+    year = world.clock.now().year
+    for reader, name in ((ben, "安娜"), (carl, "*娜")):
+        [item] = (await packets.inbox(reader.person_id, "received", year, "")).items
+        assert item.packet.sender_name == name
+
+
+async def test_who_is_in_the_group_sees_them(party: Party) -> None:
+    world = party.world
+    anna = await world.person(100_00, name="安娜")
+    ben, carl = [await world.person(name=name) for name in ("本本", "卡尔")]
+    packet = await party.send(anna, count=2, to_group=await party.group(anna, ben, carl))
+    await party.open(packet, ben)
+    found = await world.services.redpackets.detail(carl.person_id, packet.packet_id)
+    assert found.packet.sender_name == "安娜"
+    assert [share.name for share in found.shares] == ["本本"]
