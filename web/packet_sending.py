@@ -13,6 +13,7 @@ from backend.errors import DomainError, IdReused, NotFound
 from backend.friends import Friend, Group
 from backend.identity import Person
 from backend.money import yuan
+from backend.plain import is_plain
 from backend.redpacket import (
     COVERS,
     GREETING,
@@ -213,7 +214,10 @@ def _wrong_count(text: str) -> str:
 
 
 def _passcode(form: Form) -> str:
-    return form.text("passcode", Passcode, msg("A passcode has 2 to 20 characters.")) or ""
+    passcode = form.text("passcode", Passcode, msg("A passcode has 2 to 20 characters.")) or ""
+    if not is_plain(passcode):
+        form.refuse("passcode", msg("A passcode is one line, with nothing hidden in it."))
+    return passcode
 
 
 def _refuse(form: Form, visit: Visit, refusal: DomainError) -> int:

@@ -53,3 +53,14 @@ def address(packet_id: str) -> str:
 async def balance(guest: Guest) -> int:
     account = f"person:{guest.wallet.person_id}"
     return (await guest.world.services.ledger.balances((account,)))[0].posted_fen
+
+
+async def force(guest: Guest, path: str, fields: dict[str, str] | None = None) -> httpx.Response:
+    """A form that no page of ours shows, as somebody writes it who knows the addresses."""
+    await guest.see("/packets")
+    data = {"_csrf_token": guest.browser.form("/language").fields["_csrf_token"]}
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    guest.browser.page = await guest.browser.client.post(
+        path, data=data | (fields or {}), headers=headers, follow_redirects=True
+    )
+    return guest.browser.page
