@@ -118,7 +118,7 @@ class Limit(msgspec.Struct, frozen=True, array_like=True):
     """One limit, as the limits page shows it. Amounts in fen; counts where it counts."""
 
     # free_each, free_day, free_count, static_day, synced_day, packet_day, tier_year,
-    # withdraw_each, withdraw_instant, withdraw_next_day (both by day),
+    # withdraw_each, withdraw_instant, withdraw_next_day, withdraw_synced (by day),
     # new_device_day, opened_count, opened_day, opened_year
     name: str
     level: str
@@ -334,7 +334,8 @@ class Risk(Protocol):
         "next_day"), posting person → bank:payout and the fee out of the amount. takes "passkey", or
         "wait" (reasons thawing, new_device); first_payment: to this card. The same again opens a
         new ceremony. Refuses: IntentInvalid, IntentExpired, IdReused, DeviceUnknown, PayerFrozen,
-        NeedsPasskey, LimitExceeded ("withdraw_each", "withdraw_instant", "withdraw_next_day")."""
+        NeedsPasskey, LimitExceeded ("withdraw_each", "withdraw_instant", "withdraw_next_day",
+        "withdraw_synced": with a synced passkey)."""
         ...
 
     async def authorize_withdrawal(self, authorize: Authorize) -> SignedVerdict:

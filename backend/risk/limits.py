@@ -46,6 +46,14 @@ async def _of_withdrawals(person_id: str, now: datetime) -> tuple[Limit, ...]:
             Limit(withdrawal_rules.DAY_LIMIT[speed], "", "day", fen, used.get(speed, 0), False)
             for speed, fen in withdrawal_rules.DAY_FEN.items()
         ),
+        Limit(
+            withdrawal_rules.SYNCED_LIMIT,
+            "B",
+            "day",
+            withdrawal_rules.SYNCED_DAY_FEN,
+            used.get(withdrawal_rules.SYNCED, 0),
+            counts=False,
+        ),
     )
 
 

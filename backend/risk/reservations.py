@@ -20,8 +20,10 @@ from backend.risk.rules import (
     Spending,
     day_of,
 )
+from backend.risk.withdrawal_rules import SYNCED
 
 _OF_YEAR = "r.amount_fen * (r.withdrawal = '')::int"  # to one's own card is no payment
+_OF_SYNCED = "r.amount_fen * (r.synced and r.withdrawal = '')::int"
 
 
 def _bounded(column: str, limit: int, used: str, same: str = "s.day = r.day") -> str:
@@ -34,7 +36,7 @@ _COUNT = f"""
 update risk.spending s set
     {_bounded("free_fen", FREE_DAY_FEN, "r.amount_fen * r.free::int")},
     {_bounded("free_count", FREE_DAY_COUNT, "r.free::int")},
-    {_bounded("synced_fen", SYNCED_DAY_FEN, "r.amount_fen * r.synced::int")},
+    {_bounded("synced_fen", SYNCED_DAY_FEN, _OF_SYNCED)},
     {_bounded("static_fen", STATIC_DAY_FEN, "r.amount_fen * r.static::int")},
     {_bounded("new_device_fen", NEW_DEVICE_DAY_FEN, "r.amount_fen * r.new_device::int")},
     {_bounded("packet_fen", PACKET_DAY_FEN, "r.amount_fen * r.packet::int")},
@@ -127,11 +129,11 @@ async def take_of_shop(intent: Intent, now: datetime, refund_of: str | None = No
     )
 
 
-async def take_of_withdrawal(intent: Intent, now: datetime) -> None:
-    """It counts by speed and day; the card is known from then on."""
+async def take_of_withdrawal(intent: Intent, synced: bool, now: datetime) -> None:
+    """It counts by speed, passkey and day; the card is known from then on."""
     await SEC.query(
         "with taken as (insert into risk.reservation (intent_id, person_id, payee_id, amount_fen, "
-        "free, synced, static, new_device, day, withdrawal) values ($1, $2, $3, $4, false, false, "
+        "free, synced, static, new_device, day, withdrawal) values ($1, $2, $3, $4, false, $7, "
         "false, false, $5, $6) returning intent_id, person_id, payee_id) "
         "insert into risk.known_payee (person_id, payee_id, intent_id) "
         "select person_id, payee_id, intent_id from taken "
@@ -142,19 +144,23 @@ async def take_of_withdrawal(intent: Intent, now: datetime) -> None:
         intent.amount_fen,
         day_of(now),
         intent.code,
+        synced,
     )
 
 
 async def withdrawn(person_id: str, now: datetime) -> dict[str, int]:
-    """Fen by speed that the person has withdrawn today; what came back does not count."""
+    """Fen that the person has withdrawn today, by speed, and by synced passkeys under "synced"; what
+    came back does not count."""
     rows = await SEC.query(
-        "select withdrawal, sum(amount_fen)::bigint as fen from risk.reservation "
+        "select withdrawal, sum(amount_fen)::bigint as fen, "
+        "coalesce(sum(amount_fen) filter (where synced), 0)::bigint as synced_fen from risk.reservation "
         "where person_id = $1 and day = $2 and withdrawal <> '' "
         "and released_at is null and returned_at is null group by withdrawal",
         person_id,
         day_of(now),
     )
-    return {row["withdrawal"]: row["fen"] for row in rows}
+    used = {row["withdrawal"]: row["fen"] for row in rows}
+    return used | {SYNCED: sum(row["synced_fen"] for row in rows)}
 
 
 async def come_back(intent_id: str, now: datetime) -> None:

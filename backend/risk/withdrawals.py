@@ -115,8 +115,9 @@ async def _stored(intent: Intent, now: datetime) -> Verdict | None:
 
 async def _requirement(parts: Parts, intent: Intent, drawer: Drawer, now: datetime) -> Requirement:
     """Refuses: PayerFrozen, NeedsPasskey, LimitExceeded."""
-    needed = need(drawer, now)
-    await _refuse_over(intent, now)
+    used = await reservations.withdrawn(intent.payer_id, now)
+    needed = need(drawer, intent.amount_fen, used, now)
+    refuse_over(intent.amount_fen, intent.code, used)
     known = await SEC.query(
         "select 1 from risk.known_payee where person_id = $1 and payee_id = $2",
         intent.payer_id,
@@ -141,12 +142,6 @@ async def _ceremony(
         subject=intent.intent_id,
     )
     return await ceremonies.open_one(opening, now)
-
-
-async def _refuse_over(intent: Intent, now: datetime) -> None:
-    """Refuses: LimitExceeded."""
-    used = await reservations.withdrawn(intent.payer_id, now)
-    refuse_over(intent.amount_fen, intent.code, used.get(intent.code, 0))
 
 
 async def _intent_of(intent_id: str) -> Intent:
@@ -190,9 +185,10 @@ async def _decide(parts: Parts, given: Authorize, intent: Intent, drawer: Drawer
         standing = await _standing(intent.intent_id, now)
         if standing is not None:  # the same call, at the same time
             return standing
-        await _refuse_over(intent, now)
+        used = await reservations.withdrawn(intent.payer_id, now)
+        refuse_over(intent.amount_fen, intent.code, used, signed.level)
         verdict = decisions.allow(intent, signed.level, now)
-        await reservations.take_of_withdrawal(intent, now)
+        await reservations.take_of_withdrawal(intent, signed.level == "B", now)
         await decisions.record([_allowed(intent, verdict, drawer, signed)], now)
     return verdict
 

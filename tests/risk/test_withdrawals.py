@@ -195,6 +195,46 @@ async def test_limits_by_day_and_speed(world: World) -> None:
     await draw(world, person, withdrawal(world, person, 10_000_00))
 
 
+async def test_a_synced_passkey_takes_less(world: World) -> None:
+    """By the passkey that signs, over both speeds; its own limit, not that of payments."""
+    person = await world.person(synced=True)
+    first = withdrawal(world, person, 3_000_00)
+    await draw(world, person, first)
+    late = await signed(world, person, withdrawal(world, person, 1_500_00))
+    await draw(world, person, withdrawal(world, person, 2_000_00, "next_day"))
+    for speed in ("instant", "next_day"):
+        with pytest.raises(LimitExceeded) as refusal:
+            await draw(world, person, withdrawal(world, person, 1, speed))
+        assert refusal.value.params == {"limit": "withdraw_synced", "left_fen": 0}
+    with pytest.raises(LimitExceeded):  # signed while there was room
+        await world.risk.authorize_withdrawal(late)
+    used = await world.used(person)
+    assert (used["withdraw_synced"], used["synced_day"]) == (5_000_00, 0)
+    payment = await world.pay(person, world.intent(person, 600_00))
+    assert payment.verdict.level == "B"
+    await world.risk.authorize_withdrawal_return(brought_back(world, first))
+    used = await world.used(person)
+    assert (used["withdraw_synced"], used["synced_day"]) == (2_000_00, 600_00)
+    await draw(world, person, withdrawal(world, person, 3_000_00))
+
+
+async def test_more_takes_the_passkey_that_stays_on_its_device(world: World) -> None:
+    person = await world.person()
+    other = await world.second_device(person, synced=True)
+    world.clock.move(timedelta(hours=12))
+    await draw(world, other, withdrawal(world, person, 5_000_00))
+    wanted = withdrawal(world, person, 1_00)
+    with pytest.raises(PasskeyRefused):  # not among those asked for, and refused all the same
+        await world.risk.authorize_withdrawal(
+            await signed(world, person, wanted, key=Passkey(synced=True))
+        )
+    with pytest.raises(LimitExceeded) as refusal:
+        await world.risk.authorize_withdrawal(await signed(world, other, wanted, key=other.key))
+    assert refusal.value.params == {"limit": "withdraw_synced", "left_fen": 0}
+    assert (await draw(world, person, withdrawal(world, person, 4_000_00))).verdict.level == "A"
+    assert (await world.used(person))["withdraw_synced"] == 5_000_00
+
+
 async def test_many_at_once_stay_within_the_limit(world: World) -> None:
     person = await world.person()
     calls = [await signed(world, person, withdrawal(world, person, 3_000_00)) for _ in range(5)]
