@@ -159,6 +159,8 @@ class Ending:
                 " where posting_id = $1 and status = 'decided' returning person_id",
                 posting_id,
             )
+            if is_lucky(packet.kind) and packet.count > 1:
+                await crown([packet.packet_id])
             await self._parts.events.record_all(
                 tuple(
                     News(f"person:{row['person_id']}", "packet_share_void", packet.packet_id)

@@ -18,7 +18,8 @@ ENDED = frozenset({"empty", "expired", "returned"})
 
 
 class PacketRow(msgspec.Struct, frozen=True, kw_only=True):
-    """opened, opened_fen: of shares that stand; posted_fen: of those in the books."""
+    """opened, opened_fen: of shares that stand; posted_fen: of those in the books. sent_at: when
+    its money was in, from when on it can be opened."""
 
     packet_id: str
     payment_id: str
@@ -47,6 +48,7 @@ class PacketRow(msgspec.Struct, frozen=True, kw_only=True):
     lapses_at: datetime
     expires_at: datetime
     ended_at: datetime | None
+    sent_at: datetime | None = None
 
     def over(self, now: datetime) -> bool:
         return self.status in ENDED or now >= self.expires_at
@@ -157,7 +159,7 @@ async def insert_packet(row: PacketRow) -> None:
 _GROWS = frozenset(
     {
         *("status", "refusal_code", "opened", "opened_fen", "posted_fen", "returned_fen"),
-        *("return_id", "return_intent", "ended_at"),
+        *("return_id", "return_intent", "ended_at", "sent_at"),
     }
 )
 
@@ -265,11 +267,13 @@ async def insert_shares(shares: Sequence[ShareRow]) -> None:
 
 
 async def crown(packet_ids: Sequence[str]) -> None:
-    """The largest share is the luckiest, and of equal ones the first."""
+    """The largest share that is not void is the luckiest, and of equal ones the first."""
     await TX.query(
-        "update redpacket.share s set luckiest = true from ("
-        " select distinct on (packet_id) packet_id, position from redpacket.share"
-        " where packet_id = any($1) order by packet_id, amount_fen desc, position) best"
-        " where s.packet_id = best.packet_id and s.position = best.position",
+        "with best as (select distinct on (packet_id) packet_id, position from redpacket.share"
+        " where packet_id = any($1) and status <> 'void'"
+        " order by packet_id, amount_fen desc, position)"
+        " update redpacket.share s set luckiest = not s.luckiest where s.packet_id = any($1)"
+        " and s.luckiest <> exists (select from best"
+        " where s.packet_id = best.packet_id and s.position = best.position)",
         list(packet_ids),
     )

@@ -2,7 +2,7 @@
 
 import secrets
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -208,15 +208,20 @@ class Sending:
             raise PacketLimit(left_fen=left)
 
     async def _open(self, row: PacketRow) -> PacketRow:
-        told = await self._told(row)
+        told, sent_at = await self._told(row), await self._sent_at(row)
         news = [News(f"person:{person}", "packet_received", row.packet_id) for person in told]
         news.append(News(f"person:{row.sender_id}", "packet_sent", row.packet_id))
         async with TX.transaction():
-            moved = await move_packet(row.packet_id, "created", "open")
+            moved = await move_packet(row.packet_id, "created", "open", sent_at=sent_at)
             if moved is not None:
                 await _fill_inboxes(moved, told)
                 await self._parts.events.record_all(tuple(news))
         return moved or await _current(row)
+
+    async def _sent_at(self, row: PacketRow) -> datetime:
+        """When the money was in. The end was consented to with the terms, before, and stays."""
+        payment = await self._parts.payments.payment(row.sender_id, row.payment_id)
+        return payment.posted_at or self._clock.now()
 
     async def _told(self, row: PacketRow) -> list[str]:
         """Those whom it is for, but nobody who has blocked the sender, or is blocked."""

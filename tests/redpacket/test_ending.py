@@ -182,6 +182,43 @@ async def test_a_sender_frozen_between_deciding_and_posting(party: Party) -> Non
     assert (await packets.verify(packet.packet_id)).fair
 
 
+async def test_a_void_share_is_not_the_luckiest(party: Party) -> None:
+    world, packets = party.world, party.world.services.redpackets
+    anna = await world.person(400_00)
+    people = await party.people(3)
+    packet = await party.send(anna, total_fen=300_00, count=4)
+    world.risk.crash_before = {"authorize_shares"}
+    shares = [await party.open(packet, one) for one in people]
+    world.risk.heal()
+    best = max(shares, key=lambda share: (share.amount_fen, -share.position))
+    await TX.query(
+        "update redpacket.batch b set due_at = 'infinity' from redpacket.share s"
+        " where s.posting_id = b.posting_id and s.packet_id = $1 and s.person_id = $2",
+        packet.packet_id,
+        best.person_id,
+    )
+    world.later(minutes=1)
+    await packets.sweep()
+    await TX.query("update redpacket.batch set due_at = created_at where due_at = 'infinity'")
+    await world.services.payments.freeze(anna.person_id, anna.device_secret)
+    world.clock.at = packet.expires_at
+    await packets.sweep()
+    assert await crowned(party, packet) == [best.person_id]
+    for _ in range(3):
+        world.later(minutes=10)
+        await packets.sweep()
+    second = max(
+        (share for share in shares if share != best),
+        key=lambda share: (share.amount_fen, -share.position),
+    )
+    assert await crowned(party, packet) == [second.person_id]
+
+
+async def crowned(party: Party, packet: Packet) -> list[str]:
+    detail = await party.world.services.redpackets.detail(packet.sender_id, packet.packet_id)
+    return [share.person_id for share in detail.shares if share.luckiest]
+
+
 async def test_the_database_dies_while_it_is_decided(
     party: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:

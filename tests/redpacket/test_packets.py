@@ -161,6 +161,22 @@ async def test_whose_packet_was_opened_can_be_blocked(party: Party) -> None:
     assert await friends.blocked_between(anna.person_id, ben.person_id)
 
 
+async def test_the_time_it_took_counts_from_when_the_money_was_in(party: Party) -> None:
+    services, anna = party.world.services, await party.world.person(900_00)
+    asked = party.sending(anna, total_fen=600_00, count=4)
+    started = await services.redpackets.send(asked)
+    assert started.requirement is not None
+    party.world.later(minutes=1)
+    packet = await party.confirm(anna, asked.payment_id, started.requirement)
+    assert packet.expires_at == started.packet.expires_at  # as it was consented to
+    party.world.later(seconds=30)
+    for one in await party.people(4):
+        await party.open(packet, one)
+    detail = await services.redpackets.detail(anna.person_id, packet.packet_id)
+    assert detail.seconds is not None
+    assert 30 <= detail.seconds < 60
+
+
 async def test_the_sender_may_open_a_packet_for_all(party: Party) -> None:
     anna = await party.world.person(100_00)
     packet = await party.send(anna, count=1)
