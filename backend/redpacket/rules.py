@@ -7,11 +7,12 @@ from hashlib import sha256
 
 from backend.errors import BadRequest
 from backend.ids import is_id
-from backend.plain import is_plain
+from backend.plain import characters, is_plain
 from backend.redpacket import (
     COVERS,
     KINDS,
     MAX_GREETING,
+    MAX_POINTS,
     MAX_SHARE_FEN,
     MAX_SHARES,
     MIN_SHARE_FEN,
@@ -25,7 +26,6 @@ from backend.redpacket.rows import PacketRow
 
 MIN_PASSCODE, MAX_PASSCODE = 2, 20
 YEARS = range(2020, 2200)
-_JOINERS = "\u200d\ufe0f"  # within one emoji
 _CHINA = timezone(timedelta(hours=8))  # no daylight saving: a year's bounds are these for ever
 
 
@@ -73,25 +73,8 @@ def _kind_sound(send: SendPacket) -> bool:
 def check_greeting(text: str) -> None:
     """As people count characters, so an emoji of several code points is one. Refuses:
     GreetingRefused."""
-    if not is_plain(text) or characters(text) > MAX_GREETING or len(text) > 4 * MAX_GREETING:
+    if not is_plain(text) or characters(text) > MAX_GREETING or len(text) > MAX_POINTS:
         raise GreetingRefused()
-
-
-def characters(text: str) -> int:
-    """Marks and joiners belong to the character before them, and what is joined is one."""
-    found, joined = 0, False
-    for character in text:
-        if character in _JOINERS:
-            joined = character == "\u200d"
-        elif joined or unicodedata.category(character) in ("Mn", "Me") or _modifies(character):
-            joined = False
-        else:
-            found += 1
-    return found
-
-
-def _modifies(character: str) -> bool:
-    return "\U0001f3fb" <= character <= "\U0001f3ff"  # skin tones
 
 
 def normal(passcode: str) -> str:

@@ -11,6 +11,7 @@ from backend.db import TX
 from backend.errors import BadRequest, DomainError, NotFound
 from backend.ids import new
 from backend.payments import InsufficientBalance, RiskUnavailable
+from backend.plain import characters
 from backend.redpacket import (
     MAX_PASSCODE_TRIES,
     GreetingRefused,
@@ -27,7 +28,7 @@ from backend.redpacket import (
     ShareTooSmall,
     TooManyShares,
 )
-from backend.redpacket.rules import characters, check_form, check_greeting, normal
+from backend.redpacket.rules import check_form, check_greeting, normal
 from backend.risk import OpenerFrozen, OpenLimit, PayerFrozen
 from tests.redpacket.conftest import Party
 
@@ -90,11 +91,31 @@ async def test_a_refused_form_leaves_nothing(party: Party) -> None:
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("恭喜发财，大吉大利", 9), ("👨‍👩‍👧‍👦", 1), ("👍🏽", 1), ("é", 1), ("❤️", 1), ("", 0)],
+    [
+        ("恭喜发财，大吉大利", 9),
+        ("👨‍👩‍👧‍👦", 1),
+        ("👍🏽", 1),
+        ("é", 1),
+        ("❤️", 1),
+        ("", 0),
+        ("🇨🇳🇨🇳", 2),
+        ("1️⃣", 1),
+        ("👨‍👩‍👧‍👦" * 14, 14),
+    ],
 )
 def test_characters_are_counted_as_people_do(text: str, count: int) -> None:
     assert characters(text) == count
     check_greeting(text)
+
+
+def test_a_greeting_as_long_as_it_may_be() -> None:
+    family = "👨‍👩‍👧‍👦"  # seven code points
+    send = msgspec.convert({**msgspec.to_builtins(PLAIN), "greeting": family * 14}, SendPacket)
+    check_form(send)
+    check_greeting("福" * 25)
+    for text in ("福" * 26, family * 26, "\u200d".join("福" * 43), "福\u200d福"):
+        with pytest.raises(GreetingRefused):
+            check_greeting(text)
 
 
 def test_a_tower_of_marks_is_no_greeting() -> None:
