@@ -1,5 +1,6 @@
 """Every route × everybody: each answers as it declares, and a route that declares nothing is for
-whoever is signed in. Doors that are open to all stand here by name."""
+whoever is signed in. Doors that are open to all stand here by name. Whose an id in a path is:
+test_ownership."""
 
 import httpx
 import pytest
@@ -11,10 +12,14 @@ from backend.shop_roles import ROLES, Permission, Role
 from mobile_api.app import create_app
 from mobile_api.seat import MEMBER
 from tests.mobile_api.conftest import Phones
+from tests.mobile_api.declared import as_declared
 from tests.mobile_api.routes import Route, routes
-from tests.mobile_api.steps import joined, keeper_of, paid, yuan
+from tests.mobile_api.steps import joined, keeper_of
 from tests.phone import Phone
+from tests.web.pages.conftest import bank_world
 from tests.world import World
+
+__all__ = ["bank_world"]
 
 OPEN = {
     "POST /v1/enrolments",
@@ -40,14 +45,6 @@ LAST = (
     "DELETE /v1/sessions",
     "POST /v1/sign-out",
 )
-# A red packet's envelope is seen by whoever has its address; who may open it is the packet's rule.
-SHARED = {
-    "GET /v1/red-packets/{packet_id}",
-    "POST /v1/red-packets/{packet_id}/open",
-    "PUT /v1/red-packets/{packet_id}/seen",
-    # It takes the passkey's word for this very device, which a made-up answer isn't.
-    "POST /v1/devices/{device_id}/removal",
-}
 ENDLESS = ("/events",)  # streams: whoever is let in would listen for ever
 
 
@@ -58,6 +55,11 @@ def of_json_face() -> list[Route]:
 
 def _last(route: Route) -> int:
     return LAST.index(route.name) if route.name in LAST else -1
+
+
+@pytest.fixture
+async def world(bank_world: World) -> World:
+    return bank_world
 
 
 @pytest.fixture
@@ -103,7 +105,6 @@ async def test_a_person_in_no_shop(phone: Phone, every: list[Route]) -> None:
         if route.permission is None:
             refused = answer.status_code in (401, 403)
             assert route.open or not refused or gone(route, answer), said(route, answer)
-            assert answer.status_code < 500 or answer.json()["retryable"], said(route, answer)
         else:
             assert answer.json()["code"] == "no_shop", said(route, answer)
 
@@ -132,74 +133,6 @@ async def test_the_owner(phones: Phones) -> None:
             assert let_in(answer), said(route, answer)
 
 
-async def test_what_is_another_shops_is_not_there(phones: Phones) -> None:
-    """Owners of two shops: every id of the one is unknown to the other."""
-    keeper, rival = await keeper_of(phones), await keeper_of(phones, "对门", "对门饭馆")
-    [store] = (await keeper.done(keeper.get("/v1/shop/stores")))["data"]
-    [terminal] = (await keeper.done(keeper.get("/v1/shop/terminals")))["data"]
-    order = await keeper.done(
-        keeper.post("/v1/till/orders", {"amount": {"amount": 100, "currency": "CNY"}})
-    )
-    known = {
-        "order": order["id"],
-        "store_id": store["id"],
-        "store": store["id"],
-        "terminal_id": terminal["id"],
-        "member_id": keeper.person_id,
-    }
-    tried = 0
-    for route in of_json_face():
-        if route.permission is None or not any(f"{{{name}}}" in route.path for name in known):
-            continue
-        answer = await ask(rival, route, known)
-        assert answer.status_code == 404, said(route, answer)
-        tried += 1
-    assert tried >= 12
-    till = {"amount": {"amount": 100, "currency": "CNY"}, "terminal": terminal["id"]}
-    assert (await rival.post("/v1/till/orders", till)).status_code == 404
-
-
-async def test_what_is_anothers_is_not_there(phones: Phones, world: World) -> None:
-    """Ids of somebody's payment, bill, transfer, request, packet, group, session and device."""
-    keeper, anna = await keeper_of(phones), await phones("安娜", balance=5_000_00)
-    boris, eve = await phones("小博"), await phones("伊芙", balance=5_000_00)
-    friends = world.services.friends
-    await friends.ask(ids.new("frq"), anna.person_id, await friends.link(boris.person_id), "")
-    await friends.accept(boris.person_id, anna.person_id)
-    known = await _things_of(anna, boris, keeper)
-    tried = []
-    for route in of_json_face():
-        names = [name for name in known if f"{{{name}}}" in route.path]
-        if not names or route.permission is not None or route.open or route.name in SHARED:
-            continue
-        answer = await ask(eve, route, known)
-        assert answer.status_code == 404, said(route, answer)
-        tried.append(route.name)
-    assert len(tried) >= 20, tried
-    assert await world.balance(f"person:{eve.person_id}") == 5_000_00
-
-
-async def _things_of(anna: Phone, boris: Phone, keeper: Phone) -> dict[str, str]:
-    order = await paid(keeper, anna)
-    seen = await keeper.done(keeper.get(f"/v1/till/orders/{order['id']}"))
-    sent = await anna.consent(
-        await anna.post("/v1/transfers", {"payee": boris.person_id} | yuan(8_00))
-    )
-    group = await anna.done(anna.post("/v1/groups", {"name": "一家人"}))
-    me = await anna.done(anna.get("/v1/me"))
-    exclusive = {"kind": "exclusive", "person": boris.person_id} | yuan(10_00)
-    packet = await anna.consent(await anna.post("/v1/red-packets", exclusive))
-    return {
-        "payment_id": seen["payment"],
-        "bill_id": seen["payment"],
-        "transfer_id": sent.json()["id"],
-        "group_id": group["id"],
-        "packet_id": packet.json()["id"],
-        "device_id": me["device"],
-        "session_id": me["session"],
-    }
-
-
 def may(role: Role, route: Route) -> bool:
     if route.name == "GET /v1/shop/refund-requests":  # either of two permissions will do
         return bool({Permission.REFUND, Permission.ORDERS} & ROLES[role])
@@ -211,7 +144,7 @@ def let_in(answer: httpx.Response) -> bool:
     if answer.is_success:
         return True
     code = answer.json()["code"]
-    return answer.status_code in (400, 404, 409, 410, 422, 503) and code not in {"no_shop"}
+    return answer.status_code in (400, 404, 409, 410, 422) and code not in {"no_shop"}
 
 
 def gone(route: Route, answer: httpx.Response) -> bool:
@@ -219,11 +152,14 @@ def gone(route: Route, answer: httpx.Response) -> bool:
     return route.name in LAST and answer.json()["code"] == "signed_out"
 
 
-async def ask(caller: Phone, route: Route, known: dict[str, str] | None = None) -> httpx.Response:
-    """At the doors that are open to all, nobody shows a token."""
-    path, body = route.fill(known), route.body(known)
-    key = ids.new("key")
-    return await caller.call(route.method, path, body, key=key, signed_in=not route.open)
+async def ask(caller: Phone, route: Route) -> httpx.Response:
+    """At the doors that are open to all, nobody shows a token. The answer is one that the contract
+    knows, its problem too."""
+    answer = await caller.call(
+        route.method, route.fill(), route.body(), key=ids.new("key"), signed_in=not route.open
+    )
+    as_declared(route, answer)
+    return answer
 
 
 def said(route: Route, answer: httpx.Response) -> str:
