@@ -84,6 +84,10 @@ class Route(Protocol[Row]):
         """In the books: the bank has refused."""
         ...
 
+    async def may_go(self, row: Row) -> bool:
+        """Now, to the bank. False: it waits, and is asked about again."""
+        ...
+
     async def book_dispute(self, row: Row) -> None: ...
 
     async def end(self, row: Row, status: str, reason: str = "") -> None:
@@ -155,10 +159,14 @@ class Outgoing(Generic[Row]):
     async def _enquire(self, row: Row) -> BankAnswer:
         ask = row.order
         order = (ask.order_id, ask.token, ask.owner_id, ask.amount_fen)
+        # An order that never arrived is sent again: the bank takes it once per id.
+        found = await self._bank.find(ask.order_id)
+        if found is None and not await self._route.may_go(row):
+            _log.info("outgoing_waits", order_id=ask.order_id, code="frozen")
+            return BankAnswer(outcome="pending")
         if self._clock.now() >= row.deadline_at:
             return await self._bank.end(*order)
-        # An order that never arrived is sent again: the bank takes it once per id.
-        return await self._bank.find(ask.order_id) or await self._bank.pay_out(*order)
+        return found or await self._bank.pay_out(*order)
 
     # -- what the bank said, and the books --------------------------------------------------------
 

@@ -7,6 +7,7 @@ created ──passkey, verdict──▶ authorized ──posting──▶ posted
 from datetime import datetime
 
 from backend.banking import (
+    TRANSIT_LIFE,
     WithdrawalClosed,
     WithdrawalLapsed,
     WithdrawalRefused,
@@ -77,6 +78,14 @@ class WithdrawalRoute:
 
     async def come_back(self, row: WithdrawalRow, word: BankWord) -> None:
         await self._books.come_back(row, word)
+
+    async def may_go(self, row: WithdrawalRow) -> bool:
+        """Not while its owner, or an alarm, has frozen the account. Its time begins again, so that
+        it goes on after the thaw instead of being ended for lateness."""
+        if not (await self._risk.freeze_state(row.person_id)).frozen:
+            return True
+        await rows.put_off(row.withdrawal_id, self._clock.now() + TRANSIT_LIFE)
+        return False
 
     async def book_dispute(self, row: WithdrawalRow) -> None:
         await self._books.dispute(row)

@@ -185,6 +185,16 @@ async def dispute(withdrawal_id: str, was: str, to: str, now: datetime) -> bool:
     return bool(moved)
 
 
+async def put_off(withdrawal_id: str, deadline_at: datetime) -> None:
+    """Of one that waits for its hand-over."""
+    await TX.query(
+        "update banking.withdrawal set deadline_at = greatest(deadline_at, $2) "
+        "where withdrawal_id = $1 and status = 'posted' and word is null",
+        withdrawal_id,
+        deadline_at,
+    )
+
+
 async def claim(now: datetime) -> list[WithdrawalRow]:
     """What is to be driven on now; the same rows come again after RETRY."""
     claimed = await TX.query(

@@ -20,10 +20,12 @@ from backend.banking import (
 )
 from backend.banking.withdrawal_rules import times
 from backend.clock import SystemClock
+from backend.db import SEC
 from backend.errors import BadRequest, IdReused, NotFound
 from backend.ledger import InsufficientFunds
 from backend.posting import Posting, Transfer
-from backend.risk import CeremonyInvalid, LimitExceeded, PasskeyRequired, PayerFrozen
+from backend.risk import Approval, CeremonyInvalid, LimitExceeded, PasskeyRequired, PayerFrozen
+from backend.risk.freeze import freeze_accounts
 from tests.banking.conftest import World
 from tests.banking.wallets import (
     MONEY,
@@ -284,6 +286,50 @@ async def test_a_frozen_person_withdraws_nothing(world: World) -> None:
     with pytest.raises(PayerFrozen):
         await world.banking.start_withdrawal(wallet.start())
     assert await world.balance(wallet.account) == MONEY
+
+
+async def test_what_waits_for_the_bank_stays_while_its_owner_has_frozen(world: World) -> None:
+    """Until the thaw is over, however late that is; then it goes to the bank after all."""
+    wallet = await open_wallet(world)
+    start, held = wallet.start(400_00, "next_day"), await world.custody()
+    done = await withdraw(world, wallet, start)
+    await world.risk.freeze(wallet.person_id, wallet.device_secret)
+    world.clock.move((done.hand_over_at - world.clock.now()).total_seconds() + 1)
+    for _ in range(4):
+        await world.banking.sweep()
+        assert (await seen(world, start)).status == "posted"
+        world.clock.move((TRANSIT_LIFE - timedelta(minutes=1)).total_seconds())
+    assert await world.custody() == held
+    ceremony = await world.risk.begin_approval(wallet.person_id, "unfreeze")
+    response = wallet.passkey.sign(ceremony.options_json)
+    thawing = await world.risk.unfreeze(Approval(wallet.person_id, ceremony.ceremony_id, response))
+    assert thawing.thaws_at is not None
+    while world.clock.now() < thawing.thaws_at:
+        await world.banking.sweep()
+        assert (await seen(world, start)).status == "posted"
+        world.clock.move(timedelta(minutes=25).total_seconds())
+    assert await world.custody() == held
+    await world.banking.sweep()
+    assert (await seen(world, start)).status == "paid"
+    assert await world.custody() == held - 400_00
+    await check_books(world, wallet)
+
+
+async def test_an_alarm_stops_what_waits_for_the_bank(world: World) -> None:
+    wallet = await open_wallet(world)
+    start, held = wallet.start(400_00, "next_day"), await world.custody()
+    done = await withdraw(world, wallet, start)
+    [raised] = await SEC.query(
+        "insert into risk.alarm (kind, detail, accounts, raised_at) "
+        "values ('tampered', 'journal 7', $1, $2) returning alarm_id",
+        [wallet.account],
+        world.clock.now(),
+    )
+    await freeze_accounts([wallet.account], raised["alarm_id"], "tampered", world.clock.now())
+    world.clock.move((done.hand_over_at - world.clock.now()).total_seconds() + 1)
+    await world.banking.sweep()
+    assert (await seen(world, start)).status == "posted"
+    assert await world.custody() == held
 
 
 async def test_terms_name_times_and_limits(world: World) -> None:
