@@ -149,11 +149,12 @@ async def take_of_withdrawal(intent: Intent, synced: bool, now: datetime) -> Non
 
 
 async def withdrawn(person_id: str, now: datetime) -> dict[str, int]:
-    """Fen that the person has withdrawn today, by speed, and by synced passkeys under "synced"; what
+    """Fen that the person has withdrawn today: by speed, and with synced passkeys by "synced". What
     came back does not count."""
     rows = await SEC.query(
         "select withdrawal, sum(amount_fen)::bigint as fen, "
-        "coalesce(sum(amount_fen) filter (where synced), 0)::bigint as synced_fen from risk.reservation "
+        "coalesce(sum(amount_fen) filter (where synced), 0)::bigint as synced_fen "
+        "from risk.reservation "
         "where person_id = $1 and day = $2 and withdrawal <> '' "
         "and released_at is null and returned_at is null group by withdrawal",
         person_id,
