@@ -155,7 +155,8 @@ async def begin_refund_again(
 
     Refuses: no_shop, permission_missing, not_found, refund_too_much,
     refund_too_late, refund_busy, member_forbidden, device_unknown, needs_passkey, payer_frozen,
-    payment_not_seen, insufficient_balance, risk_unavailable, ledger_unavailable, payment_pending.
+    payment_not_seen, insufficient_balance, intent_expired, risk_unavailable, ledger_unavailable,
+    payment_pending.
     """
     case = await services.merchant.refund_case(seat, checked(order_id, "ord"))
     stored = _of(case, refund_id)
@@ -184,8 +185,9 @@ async def confirm_refund(  # noqa: PLR0913 — what a handler needs arrives by n
     """The passkey's answer: the money goes back.
 
     Refuses: no_shop, permission_missing, not_found, ceremony_invalid, passkey_refused, intent_used,
-    refund_too_much, refund_too_late, refund_busy, member_forbidden, device_unknown, payer_frozen,
-    payment_not_seen, insufficient_balance, risk_unavailable, ledger_unavailable, payment_pending.
+    intent_expired, refund_too_much, refund_too_late, refund_busy, member_forbidden, device_unknown,
+    payer_frozen, payment_not_seen, insufficient_balance, risk_unavailable, ledger_unavailable,
+    payment_pending.
     """
     case = await services.merchant.refund_case(seat, checked(order_id, "ord"))
     stored = _of(case, refund_id)
