@@ -128,10 +128,42 @@ def verify() -> None:
     """Check what anybody may check."""
 
 
-@verify.command("packet")
-@click.argument("packet_id")
-def verify_packet(packet_id: str) -> None:
-    """Recompute the shares of a red packet that has ended, from its seed; exit 1 if any differs."""
+class _Explained(click.Command):
+    """Its help ends with the formula that it computes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write("\n" + _loaded("backend.redpacket").FORMULA)
+
+
+@verify.command("packet", cls=_Explained)
+@click.argument("packet", metavar="FILE|PACKET_ID")
+def verify_packet(packet: str) -> None:
+    """Recompute the shares of a red packet that has ended, from its seed; exit 1 if any differs.
+
+    A FILE is the proof that is downloaded from the packet's page, and is checked offline: nothing
+    of this service is asked. Anybody also gets it at /api/v1/red-packets/PACKET_ID/proof. A
+    PACKET_ID is looked up in this installation's own database.
+    """
+    proofs = _loaded("backend.redpacket.proof")
+    own = _loaded("backend.ids").is_id(packet, "red")
+    found = proofs.verified(_own_proof(packet) if own else _downloaded_proof(Path(packet)))
+    for line in proofs.report(found):
+        click.echo(line)
+    sys.exit(0 if found.fair else 1)
+
+
+def _downloaded_proof(path: Path) -> Any:
+    proofs = _loaded("backend.redpacket.proof")
+    try:
+        with path.open("rb") as file:
+            return proofs.from_file(file.read(proofs.MAX_PROOF_BYTES))
+    except OSError as error:
+        _fail(f"{path}: {error.strerror}", code=2)
+    except proofs.Unreadable as error:
+        _fail(f"{path}: no proof of a packet: {error}")
+
+
+def _own_proof(packet_id: str) -> Any:
     settings = _settings()
     _need(settings, "tx_url")
     proofs, tx = _loaded("backend.redpacket.proof"), _loaded("backend.db").TX
@@ -139,17 +171,14 @@ def verify_packet(packet_id: str) -> None:
     async def run() -> Any:
         await tx.open(settings.tx_url, size=1)
         try:
-            return proofs.verified(await proofs.proof_of(packet_id))
+            return await proofs.proof_of(packet_id)
         finally:
             await tx.close()
 
     try:
-        found = _connectable(run())
+        return _connectable(run())
     except DomainError as refusal:
         _fail(f"{packet_id}: {refusal.code}")
-    for line in proofs.report(found):
-        click.echo(line)
-    sys.exit(0 if found.fair else 1)
 
 
 @verify.command("receipt")

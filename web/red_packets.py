@@ -11,6 +11,7 @@ from backend import ids
 from backend.errors import DomainError, NotFound
 from backend.identity import Person
 from backend.redpacket import (
+    FORMULA,
     Glance,
     Greeting,
     OpenPacket,
@@ -189,6 +190,7 @@ async def _detail(  # noqa: PLR0913 — as it is, just opened, or with the error
         to=await name_of_payee(services, person, found.packet) if own else "",
         fresh=fresh and found.mine is not None,
         over=found.packet.status in OVER,
+        formula=FORMULA,
         proof=await services.redpackets.verify(packet_id) if found.packet.seed else None,
         form=form or Form(),
         here=path_of(packet_id),

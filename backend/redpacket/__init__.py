@@ -15,6 +15,7 @@ from backend.errors import DomainError
 from backend.ids import Id
 from backend.money import Amount
 from backend.payments import Confirm
+from backend.redpacket.formula import FORMULA as FORMULA
 from backend.risk import Requirement
 
 MIN_SHARE_FEN, MAX_SHARE_FEN = 1, 200_00
@@ -141,7 +142,7 @@ class PacketDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What anybody needs to recompute a packet's shares: public once it has ended. amounts: of the
-    shares that were opened, in that order; the formula is in backend/redpacket/shares.py."""
+    shares that were opened, in that order."""
 
     packet_id: str
     kind: str

@@ -1,11 +1,16 @@
 """Checking a packet: everything from public data, as anybody could."""
 
+from typing import Any
+
+import msgspec
+
 from backend.db import TX
 from backend.errors import NotFound
 from backend.redpacket import MAX_SHARE_FEN, PacketNotEnded, Proof, Verified
 from backend.redpacket.rows import ENDED, find_packet
 from backend.redpacket.shares import SEED_BYTES, all_shares, commitment
 
+MAX_PROOF_BYTES = 65_536
 PUBLIC = (
     "select amount_fen from redpacket.share where packet_id = $1 order by position"  # void ones too
 )
@@ -28,6 +33,37 @@ async def proof_of(packet_id: str) -> Proof:
         seed=row.seed.hex(),
         amounts=tuple(amount["amount_fen"] for amount in amounts),
     )
+
+
+class Unreadable(ValueError):
+    """This is no proof of a packet."""
+
+
+class _Amount(msgspec.Struct, frozen=True):
+    amount: int
+
+
+class _File(msgspec.Struct, frozen=True):
+    """What is downloaded; what it says of the result is not believed."""
+
+    packet: str
+    kind: str
+    amount: _Amount
+    count: int
+    seed_hash: str
+    seed: str
+    amounts: tuple[int, ...]
+
+
+def from_file(data: bytes) -> Proof:
+    """Refuses by raising Unreadable."""
+    try:
+        found = msgspec.json.decode(data[:MAX_PROOF_BYTES], type=_File)
+    except msgspec.MsgspecError as error:
+        raise Unreadable(str(error)) from None
+    given: dict[str, Any] = msgspec.structs.asdict(found)
+    given |= {"packet_id": given.pop("packet"), "total_fen": given.pop("amount").amount}
+    return Proof(**given)
 
 
 def verified(proof: Proof) -> Verified:

@@ -1,30 +1,4 @@
-"""What each share of a packet is: a formula that anybody can recompute once the seed is known.
-
-With a seed of 32 secret bytes, the packet's id, and positions 0, 1, 2 … in the order of opening:
-
-    commitment = SHA-256("yipay/packet-seed/v1" ‖ 0x0A ‖ seed ‖ packet id)
-
-is shown from the beginning, the seed when the packet has ended. The share at a position, with
-`rest` fen for `n` people still to come:
-
-    n = 1:  share = rest, else
-    lo    = max(1, rest − 20000·(n−1))        the others may hold no more than 200 yuan each
-    hi    = min(20000, rest − (n−1))          each of the others gets 1 fen at least
-    left  = min(rest − n·lo, n·hi − rest)     n times the half width about the mean, rest / n
-    side  = mean − left/n, mean + left/n      one of the two is lo or hi, the other maybe a fraction
-    share = uniform in the interval of those two; where an end is a fraction k + f/n of a fen, it is
-            k or k + 1, by draw 0 of n: so that the mean is rest / n exactly, at every position
-
-Draws are whole numbers below a bound, without bias:
-
-    block(d, i) = HMAC-SHA256(seed, "yipay/packet-share/v1" ‖ 0x0A ‖ packet id ‖ 0x0A
-                              ‖ position ‖ d ‖ i), numbers as 4 bytes, big endian
-    x           = the first 8 bytes of block(d, 0), block(d, 1), … as a number, big endian; of
-                  these the first that is below the largest multiple of the bound in 2^64
-    draw(d)     = x mod bound
-
-In an equal packet every share is total / count, whatever the seed.
-"""
+"""What each share of a packet is, computed as `backend.redpacket.FORMULA` says."""
 
 import hmac
 import struct

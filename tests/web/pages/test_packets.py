@@ -35,7 +35,9 @@ async def test_a_lucky_packet_is_sent_opened_and_proven(enter: Enter) -> None:
     assert page.text.count("chip--gold") == 1  # one is the luckiest
     assert "The seed fits the hash." in page.text
     assert page.text.count('class="ok">✓') == 2
-    assert f"yipay verify packet {packet_id}" in page.text
+    assert f"yipay verify packet {packet_id}.json" in page.text
+    assert f'href="/api/v1/red-packets/{packet_id}/proof"' in page.text
+    assert "2^64 − (2^64 mod bound)" in page.text  # how to recompute it, all of it
 
 
 async def test_no_seed_is_shown_before_the_end(enter: Enter) -> None:
