@@ -3,6 +3,7 @@ that have ended. An ended packet stays ended, so what is known here is never wro
 
 import asyncio
 from collections import OrderedDict
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from backend.errors import NotFound
@@ -38,6 +39,7 @@ class _Recent(Generic[V]):
 class Known:
     def __init__(self) -> None:
         self._terms = _Recent[PacketRow](MAX_TERMS)
+        self._ended = _Recent[PacketRow](MAX_ENDED)
         self._openers = _Recent[frozenset[str]](MAX_ENDED)
         self._asking: dict[str, asyncio.Event] = {}
 
@@ -74,6 +76,16 @@ class Known:
         openers = (await openers_of((packet_id,)))[packet_id]
         self.note_end(packet_id, openers)
         return openers
+
+    def ended(self, packet_id: str, now: datetime) -> PacketRow | None:
+        """The row of one that nothing changes any more: its money is back, or it is empty and no
+        share is given up yet."""
+        row = self._ended.get(packet_id)
+        return row if row and (row.status == "returned" or now < row.expires_at) else None
+
+    def note_row(self, row: PacketRow) -> None:
+        if row.status in ("empty", "returned"):
+            self._ended.put(row.packet_id, row)
 
     def note_end(self, packet_id: str, openers: frozenset[str]) -> None:
         self._openers.put(packet_id, openers)

@@ -45,9 +45,9 @@ from backend.redpacket.sending import Sending
 class RedPacketService:
     def __init__(self, parts: Parts) -> None:
         self._parts, self._clock = parts, parts.clock
-        known, poster = Known(), Poster(parts)
+        self._known, poster = Known(), Poster(parts)
         self._sending = Sending(parts)
-        self._opening = Opening(parts, poster, known)
+        self._opening = Opening(parts, poster, self._known)
         self._ending = Ending(parts, poster)
         self._inbox = Inbox(parts.clock)
         self._freezes, self._names = Freezes(parts.risk), Names(parts.friends)
@@ -68,8 +68,11 @@ class RedPacketService:
         return seen(await self._sending.own(sender_id, packet_id), self._clock.now())
 
     async def grab(self, person_id: str, packet_id: str) -> Glance:
-        row = await _sent(packet_id)
-        mine = await find_share(packet_id, person_id)
+        row = self._known.ended(packet_id, self._clock.now())
+        if row is None:
+            row = await _sent(packet_id)
+            self._known.note_row(row)
+        mine = await self._mine(row, person_id)
         return Glance(
             packet=await self._names.of_packet(person_id, seen(row, self._clock.now())),
             state=await self._state(row, mine, person_id),
@@ -146,6 +149,16 @@ class RedPacketService:
         if failed:
             raise ExceptionGroup("sweeps of red packets", failed)
         return touched
+
+    async def _mine(self, row: PacketRow, person_id: str) -> ShareRow | None:
+        """Who opened one that has ended is known, so that nobody who came too late is looked up."""
+        if row.status in ENDED:
+            openers = self._known.openers_of_ended(row.packet_id)
+            if openers is None:
+                openers = await self._known.learn_end(row.packet_id)
+            if person_id not in openers:
+                return None
+        return await find_share(row.packet_id, person_id)
 
     async def _state(self, row: PacketRow, mine: ShareRow | None, person_id: str) -> str:
         """What a glance shows."""

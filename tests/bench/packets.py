@@ -121,6 +121,7 @@ def _row(sender_id: str) -> PacketRow:
         lapses_at=now + PACKET_LIFE,
         expires_at=now + PACKET_LIFE,
         ended_at=None,
+        sent_at=now,
     )
 
 

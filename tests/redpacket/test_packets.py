@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from backend.db import Database
 from backend.errors import IdReused, NotFound
 from backend.payments import InsufficientBalance
 from backend.redpacket import PacketEmpty, PacketNotEnded, PacketNotForYou, PayPacket, Share
@@ -175,6 +176,32 @@ async def test_the_time_it_took_counts_from_when_the_money_was_in(party: Party) 
     detail = await services.redpackets.detail(anna.person_id, packet.packet_id)
     assert detail.seconds is not None
     assert 30 <= detail.seconds < 60
+
+
+async def test_a_glance_at_an_empty_packet_asks_next_to_nothing(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packets, anna = party.world.services.redpackets, await party.world.person(100_00)
+    [ben, carl] = await party.people(2)
+    packet = await party.send(anna, count=1)
+    await party.open(packet, ben)
+    first = await packets.grab(carl.person_id, packet.packet_id)
+    asked: list[str] = []
+    for name in ("query", "query_as", "one"):
+        real = getattr(Database, name)
+
+        def counting(self: Database, *args: Any, real: Any = real) -> Any:
+            asked.append(str(args))
+            return real(self, *args)
+
+        monkeypatch.setattr(Database, name, counting)
+    assert await packets.grab(carl.person_id, packet.packet_id) == first
+    assert first.state == "empty"
+    assert not [sql for sql in asked if "redpacket." in sql]
+    assert len(asked) <= 2  # how the sender's name is to be shown
+    asked.clear()
+    assert (await packets.grab(ben.person_id, packet.packet_id)).state == "mine"
+    assert len([sql for sql in asked if "redpacket." in sql]) <= 2
 
 
 async def test_the_sender_may_open_a_packet_for_all(party: Party) -> None:
