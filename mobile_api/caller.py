@@ -1,5 +1,7 @@
 """What a handler knows of its caller, and the ids of a write."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from backend import ids
@@ -21,9 +23,13 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Once(msgspec.Struct, frozen=True, kw_only=True):
-    """One write, by its Idempotency-Key: the same key makes the same ids, also after a crash."""
+    """One write, by its Idempotency-Key: the same key makes the same ids, also after a crash.
+
+    not_for_good: says that asking again may change the answer, so that it is not kept.
+    """
 
     seed: str
+    not_for_good: Callable[[], None]
 
     def id(self, prefix: str, *parts: str) -> str:
         """`parts` tell two ids of one prefix apart."""

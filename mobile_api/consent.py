@@ -1,12 +1,13 @@
 """What money takes before it moves, and the passkey's answer: the same shape for everything."""
 
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from backend.errors import BadRequest
 from backend.ids import Id
 from backend.risk import Ceremony, Requirement
+from mobile_api.caller import Once
 from mobile_api.shapes import timestamp
 
 MAX_RESPONSE_BYTES = 16_384
@@ -32,6 +33,14 @@ class RequirementView(msgspec.Struct, frozen=True, kw_only=True):
     ceremony: CeremonyView | None = None
 
 
+class Asking(Protocol):
+    @property
+    def requirement(self) -> RequirementView | None: ...
+
+
+View = TypeVar("View", bound=Asking)
+
+
 class Confirmation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of every confirmation. response: the credential's toJSON object."""
 
@@ -45,6 +54,14 @@ class Confirmation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if len(raw) > MAX_RESPONSE_BYTES:
             raise BadRequest()
         return raw
+
+
+def until_done(once: Once, view: View) -> View:
+    """The answer of a start. While something is still asked for it is not kept, because it would
+    outlive the ceremony: the same start again finds the same thing, and opens a fresh one."""
+    if view.requirement is not None:
+        once.not_for_good()
+    return view
 
 
 def ceremony_view(ceremony: Ceremony) -> CeremonyView:

@@ -15,6 +15,7 @@ from backend.risk import Phone, Secret
 from backend.services import Services
 from backend.settings import Settings
 from mobile_api.caller import Caller, Once
+from mobile_api.idempotent import FRESH
 from mobile_api.listing import checked, sliced
 from mobile_api.shapes import USUAL_LIMIT, Page, page_of, timestamp
 
@@ -148,13 +149,13 @@ async def show_friend_link(
     return LinkOwnerView(name=name, friend=owner_id if friends else None)
 
 
-@post("/v1/friend-links", status_code=201)
+@post("/v1/friend-links", status_code=201, opt=FRESH)
 async def create_friend_link(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
     settings: NamedDependency[Settings],
 ) -> LinkView:
-    """A link to the caller; earlier ones stay valid."""
+    """A link to the caller; earlier ones stay valid. Asked again, another one: none is kept."""
     secret = await services.friends.link(caller.person.person_id)
     return LinkView(secret=secret, url=f"{settings.public_origin}/f/{secret}")
 

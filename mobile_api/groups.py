@@ -12,6 +12,7 @@ from backend.plain import is_plain
 from backend.services import Services
 from backend.settings import Settings
 from mobile_api.caller import Caller, Once
+from mobile_api.idempotent import FRESH
 from mobile_api.listing import checked, sliced
 from mobile_api.shapes import USUAL_LIMIT, Page, page_of, timestamp
 
@@ -145,14 +146,15 @@ async def leave_group(
     await services.friends.leave_group(caller.person.person_id, checked(group_id, "grp"))
 
 
-@post("/v1/groups/{group_id:str}/links", status_code=201)
+@post("/v1/groups/{group_id:str}/links", status_code=201, opt=FRESH)
 async def create_group_link(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],
     settings: NamedDependency[Settings],
     group_id: FromPath[str],
 ) -> GroupLinkView:
-    """A link that leads into the group; earlier ones stay valid.
+    """A link that leads into the group; earlier ones stay valid. Asked again, another one: none is
+    kept.
 
     Refuses: not_found."""
     person_id = caller.person.person_id

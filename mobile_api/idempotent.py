@@ -2,10 +2,15 @@
 
 Every unsafe method needs one, but for handlers with opt={"idempotent": False}: their answers are
 secrets, and they carry ids of their own. Who runs a write gets ids from its key (`Once`), so that
-one that was cut off half-way goes on where it stood, even when no answer was kept.
+one that was cut off half-way goes on where it stood, even when no answer was kept. FRESH: answers
+that are secrets or live for minutes are not kept; asked again, they are made again.
+
+A key is its caller's own: of a person, for staff in the shop that they act for, or, where nobody is
+signed in, of the phone's key that has just proven itself.
 """
 
 import re
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -27,11 +32,15 @@ from backend.idempotency import (
     KeyMissing,
     Write,
 )
+from mobile_api import seat
+from mobile_api.auth import provide_holder
 from mobile_api.caller import Caller, Once
 from mobile_api.strict import StrictRequest
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPT = "idempotent"
+_FRESH = "fresh"
+FRESH = {_FRESH: True}
 HEADER, REPLAYED = "idempotency-key", "idempotent-replayed"
 
 # Nothing was begun: the key is free for the mended request. (401 and 429 too: who may not ask now
@@ -46,20 +55,21 @@ _log = structlog.get_logger(__name__)
 class IdempotencyMiddleware(ASGIMiddleware):
     """Stands behind the one that knows the caller.
 
-    Refuses: KeyMissing, KeyInvalid, KeyReused, WriteRunning, Invalid.
+    Refuses: KeyMissing, KeyInvalid, KeyReused, WriteRunning, Invalid, and as who may do it.
     """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope["type"] != ScopeType.HTTP or not _is_once(scope):
             await next_app(scope, receive, send)
             return
-        write = await _write(StrictRequest(scope, receive))
+        request = StrictRequest(scope, receive)
+        write = await _write(request, await _account(request))
         idempotency: Idempotency = scope["litestar_app"].state.services.idempotency
         begun = await idempotency.begin(write)
         if isinstance(begun, Answer):
             await _answer(send, begun, replayed=True)
             return
-        scope["state"][_ONCE] = Once(seed=_seed(write))
+        scope["state"][_ONCE] = Once(seed=_seed(write), not_for_good=partial(not_for_good, scope))
         heard = _Heard()
         try:
             await next_app(scope, receive, heard.send)
@@ -107,6 +117,9 @@ async def _settled(idempotency: Idempotency, claim: Claim, answer: Answer, scope
     if answer.status in FORGOTTEN:
         await idempotency.forget(claim)
         return answer
+    if scope["route_handler"].opt.get(_FRESH):
+        await idempotency.release(claim)
+        return answer
     try:
         return await idempotency.keep(claim, answer)
     except Exception:
@@ -115,9 +128,21 @@ async def _settled(idempotency: Idempotency, claim: Claim, answer: Answer, scope
         return answer
 
 
-async def _write(request: StrictRequest) -> Write:
-    key = _key(request)
+async def _account(request: StrictRequest) -> str:
+    """Whose key it is. Who may not do this (any more) gets no kept answer either. Refuses: NoShop,
+    PermissionMissing, ProofRefused, ProofReplayed, NonceWanted."""
     caller = request.scope["state"].get("caller")
+    if not isinstance(caller, Caller):
+        return (await provide_holder(request)).thumbprint
+    if seat.OPT not in request.route_handler.opt:
+        return caller.person.person_id
+    services = request.app.state.services
+    found = await seat.find_seat(request, caller, services)
+    return f"{caller.person.person_id}\n{found.shop_id}"
+
+
+async def _write(request: StrictRequest, account: str) -> Write:
+    key = _key(request)
     decoded = await request.json()
     content = (
         request.scope["path"].encode(),
@@ -125,7 +150,7 @@ async def _write(request: StrictRequest) -> Write:
         msgspec.json.encode(decoded, order="deterministic"),
     )
     return Write(
-        account=caller.person.person_id if isinstance(caller, Caller) else "",
+        account=account,
         route=f"{request.method} {request.scope['path_template']}",
         key=key,
         content=b"\0".join(content),

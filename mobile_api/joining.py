@@ -9,6 +9,7 @@ from backend.risk import Approval, InvitationInvalid, Secret
 from backend.services import Services
 from mobile_api.caller import Caller
 from mobile_api.consent import CeremonyView, Confirmation, ceremony_view
+from mobile_api.idempotent import FRESH
 from mobile_api.shapes import timestamp
 from mobile_api.shops import SeatView, seat_view
 
@@ -42,7 +43,7 @@ async def show_joining(services: NamedDependency[Services], secret: FromPath[str
     )
 
 
-@post("/v1/shop-invitations/{secret:str}/ceremony", status_code=200)
+@post("/v1/shop-invitations/{secret:str}/ceremony", status_code=200, opt=FRESH)
 async def begin_joining(
     caller: NamedDependency[Caller], services: NamedDependency[Services], secret: FromPath[str]
 ) -> JoiningCeremony:

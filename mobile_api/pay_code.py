@@ -17,6 +17,7 @@ from backend.risk import MAX_AHEAD, IssueCodes, PayCode, ShownCode
 from backend.services import Services
 from backend.wallet.paying import came_of_code
 from mobile_api.caller import Caller
+from mobile_api.idempotent import FRESH
 from mobile_api.shapes import Page, page_of, timestamp
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,11 +46,12 @@ class CameOf(msgspec.Struct, frozen=True, kw_only=True):
     bill: str = ""
 
 
-@post("/v1/payment-codes", status_code=201)
+@post("/v1/payment-codes", status_code=201, opt=FRESH)
 async def issue(
     caller: NamedDependency[Caller], services: NamedDependency[Services]
 ) -> PayCodeView:
-    """A code to show now. Ask for the next one before this one ends.
+    """A code to show now. Ask for the next one before this one ends; asked again with the same
+    key, it is another one.
 
     Refuses: device_unknown, payer_frozen, risk_unavailable, unavailable."""
     asked = IssueCodes(caller.person.person_id, caller.proof)
@@ -57,7 +59,7 @@ async def issue(
     return _view(code)
 
 
-@post("/v1/payment-codes/ahead", status_code=201)
+@post("/v1/payment-codes/ahead", status_code=201, opt=FRESH)
 async def issue_ahead(
     caller: NamedDependency[Caller], services: NamedDependency[Services]
 ) -> Page[PayCodeView]:

@@ -12,7 +12,8 @@ from backend.risk import Requirement
 from backend.services import Services
 from backend.wallet.paying import payment_id_of
 from mobile_api.caller import Caller, Once
-from mobile_api.consent import Confirmation, RequirementView, requirement_view
+from mobile_api.consent import Confirmation, RequirementView, requirement_view, until_done
+from mobile_api.idempotent import FRESH
 from mobile_api.listing import checked
 from mobile_api.orders import OrderView, order_view
 from mobile_api.shapes import Amount, Money, Page, amount_of, page_of, timestamp, timestamp_or_none
@@ -67,7 +68,8 @@ async def start(
     payment_abandoned, risk_unavailable, ledger_unavailable, payment_pending."""
     order = await services.payments.order(data.order)
     payment_id = payment_id_of(order, once.id("pay"))
-    return await _start(services, caller, payment_id, data.order, data.amount.amount)
+    view = await _start(services, caller, payment_id, data.order, data.amount.amount)
+    return until_done(once, view)
 
 
 @get("/v1/payments/asked")
@@ -91,7 +93,7 @@ async def payment(
     return _view(await _own(services, caller, payment_id))
 
 
-@post("/v1/payments/{payment_id:str}/ceremony", status_code=200)
+@post("/v1/payments/{payment_id:str}/ceremony", status_code=200, opt=FRESH)
 async def ceremony(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],

@@ -13,7 +13,8 @@ from backend.redpacket import OpenPacket, Passcode, PayPacket, SendPacket
 from backend.services import Services
 from backend.settings import Settings
 from mobile_api.caller import Caller, Once
-from mobile_api.consent import Confirmation
+from mobile_api.consent import Confirmation, until_done
+from mobile_api.idempotent import FRESH
 from mobile_api.listing import checked
 from mobile_api.packet_views import (
     DetailView,
@@ -76,7 +77,7 @@ async def create_red_packet(
     ledger_unavailable, payment_pending, payment_abandoned, order_busy, order_expired,
     id_reused."""
     started = await services.redpackets.send(_sending(data, caller, once))
-    return started_view(settings, caller, started)
+    return until_done(once, started_view(settings, caller, started))
 
 
 @get("/v1/red-packets/{packet_id:str}")
@@ -109,7 +110,7 @@ async def show_sent_red_packet(
     return packet_view(settings, caller, found, concerned=True)
 
 
-@post("/v1/red-packets/{packet_id:str}/ceremony", status_code=200)
+@post("/v1/red-packets/{packet_id:str}/ceremony", status_code=200, opt=FRESH)
 async def begin_red_packet(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],

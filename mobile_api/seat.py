@@ -18,6 +18,8 @@ from mobile_api.caller import Caller
 OPT = "permission"
 MEMBER = "member"
 
+_SEAT = "seat"
+
 
 async def provide_seat(
     request: Request[Any, Any, Any],
@@ -25,8 +27,17 @@ async def provide_seat(
     services: NamedDependency[Services],
 ) -> Seat:
     """The seat that was taken last. Refuses: NoShop, PermissionMissing."""
+    known = request.scope["state"].get(_SEAT)
+    if isinstance(known, Seat):  # a write's: it was looked for before a kept answer was
+        return known
+    return await find_seat(request, caller, services)
+
+
+async def find_seat(request: Request[Any, Any, Any], caller: Caller, services: Services) -> Seat:
+    """As `provide_seat`, which gives the same one from now on."""
     wanted = request.route_handler.opt[OPT]
     seat = await services.merchant.seat(caller.person.person_id)
     if wanted != MEMBER:
         need(seat, Permission(wanted))
+    request.scope["state"][_SEAT] = seat
     return seat

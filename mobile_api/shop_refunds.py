@@ -14,7 +14,8 @@ from backend.payments import Refund
 from backend.services import Services
 from backend.shop_roles import Permission
 from mobile_api.caller import Caller, Once
-from mobile_api.consent import Confirmation, RequirementView, requirement_view
+from mobile_api.consent import Confirmation, RequirementView, requirement_view, until_done
+from mobile_api.idempotent import FRESH
 from mobile_api.listing import checked
 from mobile_api.seat import MEMBER
 from mobile_api.shapes import (
@@ -124,7 +125,7 @@ async def refund_order(  # noqa: PLR0913 — what a handler needs arrives by nam
         device_secret=caller.proof,
     )
     started = await services.merchant.refund(seat, give_back)
-    return _refund(started.refund, requirement_view(started.requirement))
+    return until_done(once, _refund(started.refund, requirement_view(started.requirement)))
 
 
 @get("/v1/shop/orders/{order_id:str}/refunds/{refund_id:str}", opt=REFUND)
@@ -142,7 +143,9 @@ async def show_refund(
 
 
 @post(
-    "/v1/shop/orders/{order_id:str}/refunds/{refund_id:str}/ceremony", status_code=200, opt=REFUND
+    "/v1/shop/orders/{order_id:str}/refunds/{refund_id:str}/ceremony",
+    status_code=200,
+    opt=REFUND | FRESH,
 )
 async def begin_refund_again(
     caller: NamedDependency[Caller],

@@ -14,6 +14,7 @@ from backend.settings import Settings
 from backend.shop_roles import Permission, Role
 from mobile_api.caller import Caller, Once
 from mobile_api.fields import FieldError
+from mobile_api.idempotent import FRESH
 from mobile_api.listing import checked
 from mobile_api.shapes import USUAL_LIMIT, Page, limited, page_of, timestamp
 from mobile_api.strict import Invalid
@@ -79,7 +80,7 @@ async def list_staff(
     return page_of([_member(member) for member in await services.merchant.members(seat)])
 
 
-@post("/v1/shop/staff/invitations", status_code=201, opt=STAFF)
+@post("/v1/shop/staff/invitations", status_code=201, opt=STAFF | FRESH)
 async def invite_staff(  # noqa: PLR0913 — what a handler needs arrives by name
     data: JSONBody[NewInvitation],
     caller: NamedDependency[Caller],
@@ -88,7 +89,8 @@ async def invite_staff(  # noqa: PLR0913 — what a handler needs arrives by nam
     services: NamedDependency[Services],
     settings: NamedDependency[Settings],
 ) -> InvitationView:
-    """A link that one person joins the shop by, with a passkey.
+    """A link that one person joins the shop by, with a passkey. Asked again with the same key, the
+    invitation is the same and its link a new one: none is kept.
 
     Refuses: no_shop, permission_missing, bad_request, invalid_request, not_found, too_many,
     device_unknown, member_forbidden, risk_unavailable."""

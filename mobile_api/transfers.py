@@ -15,7 +15,8 @@ from backend.risk import Phone
 from backend.services import Services
 from backend.transfers import Payee, PayTransfer, StartTransfer, Transfer, TransferStarted
 from mobile_api.caller import Caller, Once
-from mobile_api.consent import Confirmation, RequirementView, requirement_view
+from mobile_api.consent import Confirmation, RequirementView, requirement_view, until_done
+from mobile_api.idempotent import FRESH
 from mobile_api.listing import checked, sliced
 from mobile_api.shapes import (
     USUAL_LIMIT,
@@ -138,7 +139,7 @@ async def create_transfer(
             address=caller.address,
         )
     )
-    return _started(caller, started)
+    return until_done(once, _started(caller, started))
 
 
 @get("/v1/transfers")
@@ -182,7 +183,7 @@ async def quote_transfer(
     return _quote(await services.transfers.quote(person_id, found_id, caller.proof))
 
 
-@post("/v1/transfers/{transfer_id:str}/ceremony", status_code=200)
+@post("/v1/transfers/{transfer_id:str}/ceremony", status_code=200, opt=FRESH)
 async def begin_transfer(
     caller: NamedDependency[Caller], services: NamedDependency[Services], transfer_id: FromPath[str]
 ) -> TransferView:

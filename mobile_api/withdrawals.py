@@ -19,7 +19,8 @@ from backend.ids import Id
 from backend.money import MAX_AMOUNT_FEN
 from backend.services import Services
 from mobile_api.caller import Caller, Once
-from mobile_api.consent import Confirmation, RequirementView, requirement_view
+from mobile_api.consent import Confirmation, RequirementView, requirement_view, until_done
+from mobile_api.idempotent import FRESH
 from mobile_api.listing import checked
 from mobile_api.shapes import (
     USUAL_LIMIT,
@@ -134,7 +135,7 @@ async def create(
         device_secret=caller.proof,
         address=caller.address,
     )
-    return _started(await services.banking.start_withdrawal(start))
+    return until_done(once, _started(await services.banking.start_withdrawal(start)))
 
 
 @get("/v1/withdrawals")
@@ -165,7 +166,7 @@ async def show(
     return _view(await services.banking.withdrawal(caller.person.person_id, found_id))
 
 
-@post("/v1/withdrawals/{withdrawal_id:str}/ceremony", status_code=200)
+@post("/v1/withdrawals/{withdrawal_id:str}/ceremony", status_code=200, opt=FRESH)
 async def begin(
     caller: NamedDependency[Caller],
     services: NamedDependency[Services],

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from datetime import timedelta
 from typing import Any, cast
 
@@ -17,12 +17,18 @@ from backend import ids
 from backend.db import TX
 from backend.errors import DomainError, Unavailable
 from backend.idempotency import KEPT_FOR, LEASE, KeyInvalid, KeyMissing, KeyReused, WriteRunning
+from backend.identity import ProofReplayed
 from backend.payments import InsufficientBalance
 from mobile_api.app import create_app
+from mobile_api.auth import ProofRefused
 from mobile_api.caller import Once
+from mobile_api.idempotent import FRESH
 from mobile_api.shapes import Money
+from tests.device_key import DeviceKey
+from tests.phone import hashed
 from tests.world import Crash, World
 
+OPEN = {"open": True}
 BODY = {"money": {"amount": 23_00, "currency": "CNY"}}
 
 
@@ -50,6 +56,25 @@ class Probe:
         return self.ids[-1]
 
 
+class Proving(httpx.Auth):
+    """By a device key: nobody is signed in here, and the key is whose answers they are."""
+
+    requires_request_body = True
+
+    def __init__(self, world: World) -> None:
+        self._world, self._key = world, DeviceKey()
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["dpop"] = self._key.proof(
+            request.method,
+            f"{self._world.settings.public_origin}/api{request.url.path}",
+            self._world.clock.now().timestamp(),
+            nonce=self._world.services.nonces.current(),
+            bsh=hashed(request.content) if request.content else None,
+        )
+        yield request
+
+
 @pytest.fixture
 def probe() -> Probe:
     return Probe()
@@ -57,7 +82,7 @@ def probe() -> Probe:
 
 @pytest.fixture
 async def client(world: World, probe: Probe) -> AsyncIterator[httpx.AsyncClient]:
-    @post("/v1/probes/{name:str}", opt={"open": True})
+    @post("/v1/probes/{name:str}", opt=OPEN)
     async def handler(
         name: FromPath[str], data: JSONBody[Asked], once: NamedDependency[Once]
     ) -> Response[dict[str, str]]:
@@ -67,10 +92,15 @@ async def client(world: World, probe: Probe) -> AsyncIterator[httpx.AsyncClient]
             headers={"location": f"/v1/probes/{made}"},
         )
 
-    app = create_app(world.settings, world.clock, [handler])
+    @post("/v1/fresh/{name:str}", opt=OPEN | FRESH)
+    async def fresh(name: FromPath[str], once: NamedDependency[Once]) -> dict[str, str]:
+        return {"id": await probe.run(once), "now": secrets.token_hex(8), "name": name}
+
+    app = create_app(world.settings, world.clock, [handler, fresh])
     app.state.services = world.services
     transport = httpx.ASGITransport(cast(Any, app))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as made:
+        made.auth = Proving(world)
         yield made
 
 
@@ -271,3 +301,38 @@ async def test_an_exception_of_ours_lets_the_key_go(
     probe.refusal = None
     assert (await _write(client, key)).status_code == 201
     assert ids.is_id(probe.ids[0], "pay")
+
+
+async def test_a_kept_answer_is_for_the_key_that_asked_first(
+    client: httpx.AsyncClient, probe: Probe, world: World
+) -> None:
+    """Neither without a proof, nor with another phone's, nor with the same proof again."""
+    key = _key()
+    first = await _write(client, key)
+    headers = {"idempotency-key": key}
+
+    async def again(auth: httpx.Auth | None, **more: str) -> httpx.Response:
+        return await client.post(
+            "/v1/probes/a", json=BODY, headers=headers | more, auth=auth or httpx.Auth()
+        )
+
+    _refused(await again(None), 401, ProofRefused)
+    other = await again(Proving(world))
+    assert other.status_code == 201
+    assert other.json()["id"] != first.json()["id"]
+    spent = first.request.headers["dpop"]
+    _refused(await again(None, dpop=spent), 401, ProofReplayed)
+    assert (await _write(client, key)).content == first.content
+
+
+async def test_what_is_not_to_be_kept_is_made_again(
+    client: httpx.AsyncClient, probe: Probe
+) -> None:
+    headers = {"idempotency-key": _key()}
+    first = await client.post("/v1/fresh/a", headers=headers)
+    again = await client.post("/v1/fresh/a", headers=headers)
+    assert again.json()["id"] == first.json()["id"]
+    assert again.json()["now"] != first.json()["now"]
+    assert "idempotent-replayed" not in again.headers
+    _refused(await client.post("/v1/fresh/b", headers=headers), 422, KeyReused)
+    assert await TX.query("select 1 from idempotency.write where answer is not null") == []

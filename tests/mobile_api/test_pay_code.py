@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from backend import ids
+from backend.db import TX
 from backend.merchant import ChargeShown
 from backend.payments import Charged
 from backend.risk import MAX_AHEAD, PayCodeInvalid
@@ -32,10 +33,13 @@ async def charge(world: World, owner: Wallet, code: str, fen: int = 23_00) -> Ch
 async def test_a_code_is_charged_at_once(phone: Phone, world: World) -> None:
     owner, _ = await open_shop(world)
     since = timestamp(world.clock.now())
-    key = str(uuid.uuid4())
+    key, kept = str(uuid.uuid4()), "select 1 from idempotency.write where answer is not null"
+    before = await TX.query(kept)
     code = await phone.done(phone.post("/v1/payment-codes", key=key))
     assert code["code"].startswith("88")
-    assert await phone.done(phone.post("/v1/payment-codes", key=key)) == code  # an answer lost
+    again = await phone.done(phone.post("/v1/payment-codes", key=key))  # an answer lost
+    assert again["code"] != code["code"]
+    assert await TX.query(kept) == before
     state = await phone.done(phone.get("/v1/payment-codes/state", since=since))
     assert state["state"] == "nothing"
     charged = await charge(world, owner, code["code"])
@@ -164,6 +168,8 @@ async def test_codes_that_are_none(phone: Phone, phones: Phones) -> None:
 
 
 async def test_no_codes_for_the_frozen(phone: Phone, world: World) -> None:
-    await world.services.payments.freeze(phone.person_id, phone.prove("POST", "/v1/freeze", b"", True))
+    await world.services.payments.freeze(
+        phone.person_id, phone.prove("POST", "/v1/freeze", b"", True)
+    )
     refused(await phone.post("/v1/payment-codes"), 403, "payer_frozen")
     assert (await phone.done(phone.get("/v1/balance")))["available"] == yuan(1_000_00)

@@ -78,7 +78,8 @@ async def test_the_same_key_withdraws_once(phone: Phone, world: World) -> None:
     card_id = await with_money(phone, world)
     key, again = str(uuid.uuid4()), str(uuid.uuid4())
     begun = await phone.post("/v1/withdrawals", wanted(card_id), key)
-    assert (await phone.post("/v1/withdrawals", wanted(card_id), key)).json() == begun.json()
+    same = await phone.post("/v1/withdrawals", wanted(card_id), key)
+    assert same.json()["id"] == begun.json()["id"]
     where = f"/v1/withdrawals/{begun.json()['id']}/confirm"
     signed = phone.signed(begun.json()["requirement"]["ceremony"])
     first = await phone.post(where, signed, again)
@@ -86,6 +87,20 @@ async def test_the_same_key_withdraws_once(phone: Phone, world: World) -> None:
     assert (await phone.post(where, signed, again)).json() == first.json()
     assert (await phone.post(where, signed)).json() == first.json()
     assert await world.balance(wallet_of(phone).account_id) == MONEY - 300_00
+
+
+async def test_the_same_again_brings_a_live_ceremony(phone: Phone, world: World) -> None:
+    card, key = await with_money(phone, world), str(uuid.uuid4())
+    first = (await phone.post("/v1/withdrawals", wanted(card), key)).json()
+    world.later(minutes=3)
+    again = await phone.post("/v1/withdrawals", wanted(card), key)
+    assert again.json()["id"] == first["id"]
+    assert again.json()["requirement"]["ceremony"] != first["requirement"]["ceremony"]
+    assert (await phone.consent(again)).json()["requirement"] is None
+    kept = await phone.post("/v1/withdrawals", wanted(card), key)
+    assert (kept.json()["id"], kept.json()["requirement"]) == (first["id"], None)
+    last = await phone.post("/v1/withdrawals", wanted(card), key)
+    assert (last.content, last.headers["idempotent-replayed"]) == (kept.content, "true")
 
 
 async def test_a_fresh_ceremony_for_the_same(phone: Phone, world: World) -> None:
