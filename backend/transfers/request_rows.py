@@ -92,9 +92,7 @@ async def insert(new: NewRequest, now: datetime, expires_at: datetime) -> bool:
 
 async def lock_asker(person_id: str) -> None:
     """Until the end of the transaction: one asks after the other, so that all are counted."""
-    await TX.query(
-        "select pg_advisory_xact_lock(hashtextextended('request ' || $1, 0))", person_id
-    )
+    await TX.query("select pg_advisory_xact_lock(hashtextextended('request ' || $1, 0))", person_id)
 
 
 async def made_since(person_id: str, since: datetime) -> int:
