@@ -1,6 +1,7 @@
 """The same thing done in the web and on a phone leaves the same on the books: which accounts, how
 much, in which order, and whether the security system signed it."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,6 +16,7 @@ from backend.db import LEDGER
 from backend.merchant import Shop
 from backend.payments import Order
 from backend.sandbox.cards import number
+from backend.transfers import NewRequest
 from tests.mobile_api.conftest import Phones
 from tests.mobile_api.steps import yuan
 from tests.phone import Phone
@@ -149,6 +151,59 @@ async def page_charges(stage: Stage) -> None:
     assert 'data-state="paid"' in page.text
 
 
+async def page_withdraws(stage: Stage) -> None:
+    guest = stage.payer.guest
+    await guest.see("/withdrawals/new")
+    fields = {"amount": "30", "card_id": await _card(stage), "speed": "instant"}
+    path = (await guest.tap("/withdrawals", fields)).url.path
+    form = guest.browser.form(f"{path}/confirmation")
+    headers = {"Accept": "application/json", "X-YiPay": "1", "Sec-Fetch-Site": "same-origin"}
+    asked = await guest.browser.client.post(f"{path}/ceremony", data=form.fields, headers=headers)
+    signed = guest.wallet.passkey.sign(json.dumps(asked.json()["options"]).encode())
+    said = {"ceremony_id": asked.json()["ceremony_id"], "response_json": signed.decode()}
+    await guest.tap(f"{path}/confirmation", said)
+
+
+async def page_recalls(stage: Stage) -> None:
+    guest, where = stage.payer.guest, f"/send/{stage.payee.wallet.person_id}"
+    await guest.see(where)
+    here = (await guest.tap(where, {"delay": "24", "amount": "30", "note": ""})).url.path
+    await guest.tap(f"{here}/payment")
+    await guest.see(here)
+    await guest.tap(f"{here}/recall")
+
+
+async def page_sends_later(stage: Stage) -> None:
+    guest, where = stage.payer.guest, f"/send/{stage.payee.wallet.person_id}"
+    await guest.see(where)
+    here = (await guest.tap(where, {"delay": "2", "amount": "30", "note": ""})).url.path
+    await guest.tap(f"{here}/payment")
+    await _arrived(stage)
+
+
+async def page_pays_a_request(stage: Stage) -> None:
+    guest, asked = stage.payer.guest, await _asked(stage)
+    payee_id = stage.payee.wallet.person_id
+    await guest.see(f"/send/{payee_id}?asked={asked}")
+    here = (await guest.tap(f"/send/{payee_id}")).url.path
+    await guest.tap(f"{here}/payment")
+
+
+async def page_reverses(stage: Stage) -> None:
+    """The till's page still waits when the customer agrees: what it offers takes all of it back."""
+    keeper = stage.keeper.guest
+    answer = await stage.payer.phone.done(stage.payer.phone.post("/v1/payment-codes"))
+    await keeper.see("/cashier")
+    fields = {"amount": "800", "pay_code": answer["code"]}
+    path = (await keeper.tap("/orders", fields)).url.path
+    stage.world.later(seconds=31)
+    await keeper.see(path)
+    await _agrees(stage)
+    stage.world.later(seconds=16)  # no sooner
+    page = await keeper.tap(f"{path}/reversal")
+    assert 'data-state="reversed"' in page.text
+
+
 # by phone
 
 
@@ -202,6 +257,42 @@ async def phone_charges(stage: Stage) -> None:
     assert (await keeper.done(keeper.post("/v1/till/charges", body)))["state"] == "paid"
 
 
+async def phone_withdraws(stage: Stage) -> None:
+    body = {"card": await _card(stage), "speed": "instant"} | yuan(30_00)
+    done = await _consent(stage.payer, "/v1/withdrawals", body)
+    assert done["status"] == "paid"
+
+
+async def phone_recalls(stage: Stage) -> None:
+    sent = await _delayed(stage, 24)
+    recalled = stage.payer.phone.post(f"/v1/transfers/{sent['id']}/recall")
+    assert (await stage.payer.phone.done(recalled))["status"] == "recalled"
+
+
+async def phone_sends_later(stage: Stage) -> None:
+    sent = await _delayed(stage, 2)
+    await _arrived(stage)
+    phone = stage.payer.phone
+    assert (await phone.done(phone.get(f"/v1/transfers/{sent['id']}")))["status"] == "arrived"
+
+
+async def phone_pays_a_request(stage: Stage) -> None:
+    body = {"payee": stage.payee.wallet.person_id, "request": await _asked(stage)} | yuan(30_00)
+    assert (await _consent(stage.payer, "/v1/transfers", body))["status"] == "arrived"
+
+
+async def phone_reverses(stage: Stage) -> None:
+    payer, keeper = stage.payer.phone, stage.keeper.phone
+    code = (await payer.done(payer.post("/v1/payment-codes")))["code"]
+    charge = keeper.post("/v1/till/charges", {"pay_code": code} | yuan(BIG_FEN))
+    order = (await keeper.done(charge))["id"]
+    stage.world.later(seconds=31)
+    await _agrees(stage)
+    stage.world.later(seconds=16)  # no sooner
+    ended = await keeper.done(keeper.post(f"/v1/till/orders/{order}/reverse"))
+    assert ended["state"] == "reversed"
+
+
 PAIRS: tuple[tuple[Act, Act], ...] = (
     (page_pays, phone_pays),
     (page_pays_much, phone_pays_much),
@@ -212,6 +303,11 @@ PAIRS: tuple[tuple[Act, Act], ...] = (
     (page_tops_up, phone_tops_up),
     (page_refunds, phone_refunds),
     (page_charges, phone_charges),
+    (page_withdraws, phone_withdraws),
+    (page_recalls, phone_recalls),
+    (page_sends_later, phone_sends_later),
+    (page_pays_a_request, phone_pays_a_request),
+    (page_reverses, phone_reverses),
 )
 
 
@@ -270,6 +366,37 @@ async def _pays_order(stage: Stage, path: str, fen: int) -> None:
     phone = stage.payer.phone
     order = await phone.done(phone.post(path, yuan(fen)))
     await _consent(stage.payer, "/v1/payments", {"order": order["id"]} | yuan(fen))
+
+
+async def _delayed(stage: Stage, hours: int) -> dict[str, Any]:
+    body = {"payee": stage.payee.wallet.person_id, "delay_hours": hours} | yuan(30_00)
+    sent = await _consent(stage.payer, "/v1/transfers", body)
+    assert sent["status"] == "waiting"
+    return sent
+
+
+async def _agrees(stage: Stage) -> None:
+    """The customer, to what a till has charged their code with."""
+    phone = stage.payer.phone
+    [asked] = (await phone.done(phone.get("/v1/payments/asked")))["data"]
+    await _consent(stage.payer, "/v1/payments", {"order": asked["order"]["id"]} | yuan(BIG_FEN))
+
+
+async def _arrived(stage: Stage) -> None:
+    stage.world.later(hours=2)
+    await stage.world.services.transfers.sweep()
+
+
+async def _asked(stage: Stage) -> str:
+    """The id of a request for 30 yuan to the payer."""
+    shares = ((stage.payer.wallet.person_id, 30_00),)
+    wanted = NewRequest(
+        request_id=ids.new("req"),
+        person_id=stage.payee.wallet.person_id,
+        note="午饭",
+        shares=shares,
+    )
+    return (await stage.world.services.transfers.request(wanted)).request_id
 
 
 async def _paid(stage: Stage) -> Order:
