@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from datetime import timedelta
+from itertools import count
 from typing import Any, TypeAlias
 
 import anyio
 import httpx
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis.errors import Unsatisfiable
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Flaky, Unsatisfiable
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis import GenerationMode
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.core.result import Ok
@@ -110,10 +112,11 @@ class Fuzz:
         with nullcontext() if positive else suppress(Unsatisfiable):
             one()
 
-    def walk(self, walks: int, steps: int) -> None:
+    def walk(self, calls: int, steps: int) -> None:
         """Along the links of the contract: what one operation answers, the next one takes. In a
-        worker thread."""
-        fuzz = self
+        worker thread. The server lives on between the walks, so that none goes twice the same way:
+        Hypothesis gives up where it sees that, and the next walks begin with another seed."""
+        fuzz, until = self, self.calls + calls
         base: Any = self.schema.as_state_machine()
 
         class Walk(base):  # type: ignore[misc]
@@ -123,17 +126,19 @@ class Fuzz:
             def validate_response(self, response: Any, case: Any, *args: Any, **more: Any) -> None:
                 """Done by the call."""
 
-        Walk.run(
-            settings=settings(
-                max_examples=walks,
-                stateful_step_count=steps,
-                derandomize=True,
-                database=None,
-                deadline=None,
-                phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck),
-            )
+        walking = settings(
+            max_examples=calls // steps,
+            stateful_step_count=steps,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
         )
+        for number in count():
+            if self.calls >= until:
+                break
+            with suppress(Flaky):
+                run_state_machine_as_test(seed(number)(Walk), settings=walking)
 
     def check(self, case: Case, checks: Any) -> Response:
         answer = anyio.from_thread.run(self.send, case)
