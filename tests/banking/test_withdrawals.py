@@ -1,5 +1,6 @@
 """Withdrawals: what is asked, what is shown, what becomes of them at a bank that does its worst."""
 
+import asyncio
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -139,6 +140,7 @@ async def test_what_the_bank_pays_after_refusing_is_the_banks_loss(world: World)
         await world.sweep()
         if await world.balance("bank:disputed"):
             break
+        await asyncio.sleep(0.05)  # the bank lives by a clock of its own
     assert await world.balance("bank:disputed") == -100_00
     assert await world.balance(wallet.account) == MONEY
     assert (await seen(world, start)).status == "returned"
