@@ -4,7 +4,7 @@ import re
 
 from backend.db import TX
 from tests.web.pages.conftest import Enter
-from tests.web.pages.packets import address, balance, fill, force, packet_of, sign
+from tests.web.pages.packets import address, balance, befriend, fill, force, packet_of, sign
 
 FORM = 'action="/packets"'
 WISH = {"kind": "lucky", "cover": "peony", "amount": "12.34", "count": "3", "greeting": "步步高升"}
@@ -172,3 +172,26 @@ async def test_send_another_like_it(enter: Enter) -> None:
     assert form["packet_id"] != packet_id
     for chosen in ("equal", "peony"):
         assert f'value="{chosen}" checked' in again.text
+
+
+async def test_a_bill_leads_to_sending_it_again(enter: Enter) -> None:
+    anna, ben = await enter(100_00), await enter()
+    packet_id = packet_of(await fill(anna, **WISH))
+    [bill] = (await anna.world.services.bills.page(anna.wallet.person_id, "", 1)).bills
+    assert f"/packets/new?again={packet_id}" in (await anna.see(f"/bills/{bill.bill_id}")).text
+    await befriend(anna, ben)
+    await anna.see(f"/send/{ben.wallet.person_id}")
+    await anna.tap(f"/send/{ben.wallet.person_id}", {"amount": "3.21", "delay": "0"})
+    here = anna.browser.page.url.path
+    assert "Transferred" in (await anna.tap(f"{here}/payment")).text
+    sent = (await anna.world.services.bills.page(anna.wallet.person_id, "", 5)).bills
+    [transfer] = [one for one in sent if one.kind == "transfer"]
+    again = f"/send/{ben.wallet.person_id}?amount=3.21"
+    assert again in (await anna.see(f"/bills/{transfer.bill_id}")).text
+    await anna.see(again)
+    assert anna.browser.form(f"/send/{ben.wallet.person_id}").fields["amount"] == "3.21"
+    # Who got it may block whom it came from.
+    assert "Money received" in (await ben.see(here)).text
+    await ben.tap(f"/friends/{anna.wallet.person_id}/block")
+    friends = ben.world.services.friends
+    assert await friends.blocked_between(ben.wallet.person_id, anna.wallet.person_id)
