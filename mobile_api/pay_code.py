@@ -13,9 +13,9 @@ from litestar.params import FromQuery, JSONBody
 
 from backend.clock import to_ms
 from backend.payments import Order
-from backend.risk import MAX_AHEAD, IssueCodes, PayCode, ShownCode
+from backend.risk import IssueCodes, PayCode, ShownCode
 from backend.services import Services
-from backend.wallet.paying import came_of_code
+from backend.wallet.paying import came_of_code, codes_ahead
 from mobile_api.caller import Caller
 from mobile_api.idempotent import FRESH
 from mobile_api.shapes import Page, page_of, timestamp
@@ -66,9 +66,8 @@ async def issue_ahead(
     """A full set for later, without a network; earlier ones of this phone end.
 
     Refuses: device_unknown, payer_frozen, too_many_codes_ahead, unavailable."""
-    await services.risk.revoke_codes(caller.person.person_id, caller.proof)
-    asked = IssueCodes(caller.person.person_id, caller.proof, count=MAX_AHEAD, ahead=True)
-    return page_of([_view(code) for code in await services.risk.issue_codes(asked)])
+    codes = await codes_ahead(services, caller.person.person_id, caller.proof)
+    return page_of([_view(code) for code in codes])
 
 
 @post("/v1/payment-codes/reveal", status_code=204)

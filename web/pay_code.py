@@ -21,7 +21,7 @@ from backend.identity import Person
 from backend.payments import Order
 from backend.risk import AHEAD_LIFE, CODE_LIFE, MAX_AHEAD, IssueCodes, PayCode, ShownCode
 from backend.services import Services
-from backend.wallet.paying import came_of_code
+from backend.wallet.paying import came_of_code, codes_ahead
 from web.barcodes import line_code
 from web.codes import path_of
 from web.forms import Form
@@ -110,10 +110,8 @@ async def issue_ahead(
     person: NamedDependency[Person],
     services: NamedDependency[Services],
 ) -> Response[str]:
-    """A full set that takes the place of an earlier one: nobody has to count what is left."""
-    await services.risk.revoke_codes(person.person_id, visit.device_secret)
-    issue = IssueCodes(person.person_id, visit.device_secret, count=MAX_AHEAD, ahead=True)
-    return _ahead(request, await services.risk.issue_codes(issue))
+    codes = await codes_ahead(services, person.person_id, visit.device_secret)
+    return _ahead(request, codes)
 
 
 @post("/code/revocation", status_code=200)

@@ -80,6 +80,8 @@ async def issue(parts: Parts, asked: IssueCodes) -> tuple[ShownCode, ...]:
     codes = [new_code() for _ in range(asked.count)]
     async with SEC.transaction():
         device_id = await _paying_device(parts, asked.person_id, asked.device_secret)
+        if asked.replacing:
+            await _replace(device_id, asked.ahead, now)
         if asked.ahead and await _ahead(device_id, now) + asked.count > MAX_AHEAD:
             raise TooManyCodesAhead(limit=MAX_AHEAD)
         await SEC.query(
@@ -189,6 +191,16 @@ async def _paying_device(parts: Parts, person_id: str, device_secret: str) -> st
         found.device_id,
     )
     return found.device_id
+
+
+async def _replace(device_id: str, ahead: bool, now: datetime) -> None:
+    await SEC.query(
+        "update risk.pay_code set revoked_at = $3 where device_id = $1 and ahead = $2 "
+        "and used_at is null and revoked_at is null",
+        device_id,
+        ahead,
+        now,
+    )
 
 
 async def _ahead(device_id: str, now: datetime) -> int:

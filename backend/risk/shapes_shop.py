@@ -23,12 +23,14 @@ PayCode = Annotated[str, msgspec.Meta(pattern=r"^88[0-9]{16}$", max_length=18)]
 
 
 class IssueCodes(msgspec.Struct, frozen=True, array_like=True):
-    """ahead: for bad networks; only for amounts that need no passkey."""
+    """ahead: for bad networks; only for amounts that need no passkey. replacing: the unused ones of
+    the same sort that the device has end with this, if it succeeds."""
 
     person_id: str
     device_secret: str
     count: Annotated[int, msgspec.Meta(ge=1, le=MAX_AHEAD)] = 1
     ahead: bool = False
+    replacing: bool = False
 
 
 class ShownCode(msgspec.Struct, frozen=True, array_like=True):

@@ -1,8 +1,9 @@
-"""Paying an order: under which id, and what came of a payment code that was shown."""
+"""Paying an order: under which id; by payment code: a set to take along, what came of one."""
 
 from backend.bills import Bill
 from backend.clock import to_ms
 from backend.payments import Order
+from backend.risk import MAX_AHEAD, IssueCodes, ShownCode
 from backend.services import Services
 
 LOOK_BACK = 3  # bills; a code is used once, so the newest are enough
@@ -13,6 +14,15 @@ def payment_id_of(order: Order, fresh: str) -> str:
     if order.code == "shown" and order.payment_id:
         return order.payment_id
     return fresh
+
+
+async def codes_ahead(
+    services: Services, person_id: str, device_secret: str
+) -> tuple[ShownCode, ...]:
+    """A full set that takes the place of the device's earlier one, which stays if this is refused:
+    nobody has to count what is left. Refuses: as the security system's `issue_codes`."""
+    asked = IssueCodes(person_id, device_secret, count=MAX_AHEAD, ahead=True, replacing=True)
+    return await services.risk.issue_codes(asked)
 
 
 async def came_of_code(services: Services, person_id: str, since_ms: int) -> Order | Bill | None:

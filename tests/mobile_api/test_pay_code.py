@@ -92,6 +92,18 @@ async def test_codes_taken_along(phone: Phone, world: World) -> None:
     assert await world.balance(wallet_of(phone).account_id) == 977_00
 
 
+async def test_a_new_set_that_is_refused_leaves_the_old_one(phone: Phone, world: World) -> None:
+    owner, _ = await open_shop(world)
+    [code, *_] = (await phone.done(phone.post("/v1/payment-codes/ahead")))["data"]
+    shown = await phone.done(phone.post("/v1/payment-codes"))
+    world.risk.crash_before.add("issue_codes")
+    assert (await phone.post("/v1/payment-codes/ahead")).status_code == 500
+    world.risk.heal()
+    assert (await charge(world, owner, code["code"])).state == "succeeded"
+    await phone.done(phone.post("/v1/payment-codes/ahead"))  # what is shown just now stays
+    assert (await charge(world, owner, shown["code"])).state == "succeeded"
+
+
 async def ended_elsewhere(lost: Phone, phones: Phones) -> None:
     other = await sibling(lost, phones)
     found = (await other.done(other.get("/v1/sessions")))["data"]
