@@ -59,8 +59,8 @@ SENDING = [
     (
         "an over-long greeting",
         {"greeting": "福" * 26},
-        "祝福语最多 25 个字。",
-        "A greeting has at most 25 characters.",
+        "祝福语最多 25 个字",
+        "A greeting has at most 25 characters",
     ),
     (
         "a control character in the greeting",

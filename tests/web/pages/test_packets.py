@@ -189,7 +189,7 @@ WRONG = [
     ({"amount": "5", "count": "x"}, "Enter how many packets: 1 to 100."),
     ({"amount": "5", "kind": "exclusive"}, "Choose a friend."),
     ({"amount": "5", "count": "2", "kind": "passcode"}, "A passcode has 2 to 20 characters."),
-    ({"amount": "5", "count": "2", "greeting": "福" * 26}, "A greeting has at most 25 characters."),
+    ({"amount": "5", "count": "2", "greeting": "福" * 26}, "A greeting has at most 25 characters"),
     ({"amount": "5", "count": "2", "kind": "bonus"}, "Choose a kind."),
 ]
 
