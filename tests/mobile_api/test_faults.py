@@ -88,7 +88,30 @@ async def refunds(on: Cast) -> Ask:
     return _post(on.keeper, where, {"reason": "少一份"} | yuan(10_00))
 
 
-ACTS = (pays, pays_with_the_passkey, sends, gives_a_packet, opens_a_packet, charges, refunds)
+async def recalls(on: Cast) -> Ask:
+    body = {"payee": on.payee.person_id, "delay_hours": 24} | yuan(8_00)
+    sent = (await on.payer.consent(await on.payer.post("/v1/transfers", body))).json()
+    return _post(on.payer, f"/v1/transfers/{sent['id']}/recall", None)
+
+
+async def scans_a_static_code(on: Cast) -> Ask:
+    [terminal] = (await on.keeper.done(on.keeper.get("/v1/shop/terminals")))["data"]
+    where = f"/v1/static-codes/{terminal['code']}/orders"
+    order = await on.payer.done(on.payer.post(where, yuan(5_00)))
+    return _post(on.payer, "/v1/payments", {"order": order["id"]} | yuan(5_00))
+
+
+ACTS = (
+    pays,
+    pays_with_the_passkey,
+    sends,
+    recalls,
+    gives_a_packet,
+    opens_a_packet,
+    scans_a_static_code,
+    charges,
+    refunds,
+)
 
 
 @contextmanager
