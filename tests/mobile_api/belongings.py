@@ -162,7 +162,7 @@ async def _between(made: Belongings, anna: Phone, boris: Phone) -> None:
     made.keep("POST /v1/transfers/{transfer_id}/recall", anna, delayed)
     made.keep("/v1/requests/{request_id}", anna, first)
     made.keep("POST /v1/requests/{request_id}/decline", boris, second)
-    alone = {"kind": "exclusive", "count": 1, "person": boris.person_id}
+    alone: dict[str, Any] = {"kind": "exclusive", "count": 1, "person": boris.person_id}
     mine, theirs = [await send_packet(anna, 10_00, **alone) for _ in range(2)]
     unpaid = {"kind": "exclusive", "person": boris.person_id} | yuan(200_00)
     await boris.done(boris.post(f"/v1/red-packets/{theirs}/open", {}))
