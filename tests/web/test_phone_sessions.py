@@ -24,5 +24,6 @@ async def test_an_app_is_listed_and_signed_out_from_the_web(
     page = await browser.open("/security")
     assert "Pixel 9" in page.text
     await browser.send(f"/sessions/{app.session.session_id}/end")
+    assert "end_codes" in world.risk.calls  # its payment codes are dead too
     assert "Pixel 9" not in (await browser.open("/security")).text
     assert [s.phone for s in await identity.sessions(person["person_id"])] == [False]
