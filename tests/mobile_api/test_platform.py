@@ -17,7 +17,7 @@ from mobile_api.app import MAX_BODY_BYTES, create_app
 from mobile_api.compression import SMALLEST_BYTES, chosen
 from mobile_api.etag import is_known, tag_of
 from mobile_api.fields import MAX_ERRORS
-from mobile_api.rate import ADDRESS, PERSON, WINDOW_S, TooManyCalls
+from mobile_api.rate import ADDRESS, WINDOW_S, TooManyCalls
 from mobile_api.shapes import Money
 from mobile_api.strict import Invalid, WrongMediaType
 from mobile_api.version import API_VERSION, Ending, UnsupportedVersion
@@ -358,49 +358,7 @@ async def test_too_many_calls_wait_for_the_next_minute(
     assert (await client.get("/v1/many")).status_code == 200
 
 
-async def test_a_persons_calls_are_their_own(phone: Phone) -> None:
-    policy = (await phone.get("/v1/balance")).headers["ratelimit-policy"]
-    assert policy == f'"person";q={PERSON.most};w={WINDOW_S}'
-    stranger = await phone.client.get("/api/v1/balance")
-    assert stranger.status_code == 401
-    assert stranger.headers["ratelimit-policy"].startswith('"address"')
-
-
-async def test_strangers_do_not_stop_who_is_let_in(phone: Phone) -> None:
-    """All at one address: who is signed in goes on calling, and gets further tokens."""
-    for _ in range(ADDRESS.most):
-        await phone.client.get("/api/v1/balance")
-    is_problem(await phone.client.get("/api/v1/balance"), 429, TooManyCalls.code)
-    is_problem(await phone.client.get("/api/v1/version"), 429, TooManyCalls.code)
-    assert (await phone.get("/v1/balance")).status_code == 200
-    phone.nonce = ""
-    assert (await phone.get("/v1/balance")).status_code == 200
-    phone.nonce = ""
-    await phone.refresh()
-    is_problem(await phone.client.get("/api/v1/balance"), 429, TooManyCalls.code)
-
-
-async def test_asking_for_a_nonce_does_not_count(phone: Phone) -> None:
-    async def left() -> str:
-        told = (await phone.client.get("/api/v1/version")).headers["ratelimit"]
-        return str(told.partition(";t=")[0])
-
-    def less(by: int) -> str:
-        return f'"address";r={int(before.rpartition("=")[2]) - by}'
-
-    before = await left()
-    phone.nonce = ""
-    assert (await phone.get("/v1/balance")).status_code == 200
-    assert (await phone.call("GET", "/v1/me", nonce="x")).status_code == 401
-    body = {"grant": "x"}
-    for nonce in ("x", "y"):  # the second of each call is right, and counts
-        phone.nonce = nonce
-        is_problem(
-            await phone.call("POST", "/v1/devices/ceremony", body, signed_in=False),
-            410,
-            "grant_invalid",
-        )
-    assert await left() == less(3)
+# parameters
 
 
 async def test_unknown_parameters_and_words_for_nothing_are_refused(phone: Phone) -> None:
