@@ -1,7 +1,8 @@
 """The worker: jobs from the queue, and the sweeps that end what stopped half-way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import procrastinate
 import structlog
@@ -116,16 +117,31 @@ async def _work_for_ever(settings: Settings, found: Services) -> None:
             app = application(settings, found)
             async with app.open_async(), asyncio.TaskGroup() as group:
                 group.create_task(_rescue_for_ever(app))
-                await app.run_worker_async(
-                    queues=[jobs.QUEUE],
-                    concurrency=CONCURRENCY,
-                    delete_jobs=DeleteJobCondition.SUCCESSFUL,
-                    install_signal_handlers=False,
-                    shutdown_graceful_timeout=STOP_S,
+                await _insisting(
+                    app.run_worker_async(
+                        queues=[jobs.QUEUE],
+                        concurrency=CONCURRENCY,
+                        delete_jobs=DeleteJobCondition.SUCCESSFUL,
+                        install_signal_handlers=False,
+                        shutdown_graceful_timeout=STOP_S,
+                    )
                 )
         except Exception as error:
             _log.warning("queue_lost", error=type(error).__name__)
         await asyncio.sleep(RESTART_S)
+
+
+async def _insisting(work: Coroutine[Any, Any, None]) -> None:
+    """Told to end, it ends: a cancellation that meets a connection being made may be lost, so it is
+    repeated where the library's own time for ending has passed."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=STOP_S + 1)
+        raise
 
 
 async def _rescue_for_ever(app: procrastinate.App) -> None:
