@@ -18,7 +18,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 
 class Write(msgspec.Struct, frozen=True, kw_only=True):
-    """account: who asks, as far as it makes a difference. content: what is asked, in one form only."""
+    """account: whose key it is. content: what is asked, in one form only."""
 
     account: str
     route: str
