@@ -12,53 +12,18 @@ from backend import ids
 from backend.access_token import AccessTokens, Grantee
 from backend.identity import REFRESH_RETRY
 from backend.nonces import STRETCH_S
-from mobile_api.auth import CHALLENGE
 from tests.device_key import DeviceKey
 from tests.mobile_api.conftest import Phones
+from tests.mobile_api.door import ME, ask, refused, send
 from tests.mobile_api.problem import is_problem
 from tests.phone import API, Phone
 from tests.world import World
-
-ME = "/v1/me"
 
 
 @pytest.fixture
 async def phone(phones: Phones) -> Phone:
     """Fresh: its token and its nonce are new."""
     return await phones(trusted=False)
-
-
-async def ask(phone: Phone, **claims: Any) -> httpx.Response:
-    """Who am I, with one try."""
-    return await send(phone, proofs=[phone.prove("GET", ME, b"", True, **claims)])
-
-
-async def send(
-    phone: Phone,
-    path: str = ME,
-    *,
-    method: str = "GET",
-    content: bytes = b"",
-    proofs: list[str] | None = None,
-    authorization: str | None = None,
-) -> httpx.Response:
-    """Anything at all."""
-    said = proofs if proofs is not None else [phone.prove(method, path, content, True)]
-    given = f"DPoP {phone.access_token}" if authorization is None else authorization
-    headers = [("Authorization", given)] if given else []
-    headers += [("DPoP", proof) for proof in said]
-    headers += [("Idempotency-Key", ids.new("key"))]
-    headers += [("Content-Type", "application/json")] if content else []
-    return await phone.client.request(method, API + path, content=content, headers=headers)
-
-
-def refused(answer: httpx.Response, code: str, error: str, why: str = "") -> None:
-    """error: "" where there was nothing to be wrong (RFC 6750 §3.1)."""
-    body = is_problem(answer, 401, code)
-    told = f'{CHALLENGE}, error="{error}"' if error else CHALLENGE
-    assert answer.headers["www-authenticate"] == told
-    assert why in body["detail"]
-    assert body["money_moved"] == "no"
 
 
 async def test_the_right_token_and_proof_let_in(phone: Phone) -> None:
@@ -389,11 +354,14 @@ async def _wants_a_proof(phones: Phones, world: World, path: str, body: dict[str
 
     async def knock(**claims: Any) -> httpx.Response:
         proof = phone.prove("POST", path, content, False, **claims)
+        return await knocks([proof])
+
+    async def knocks(proofs: list[str]) -> httpx.Response:
         return await send(
-            phone, path, method="POST", content=content, proofs=[proof], authorization=""
+            phone, path, method="POST", content=content, proofs=proofs, authorization=""
         )
 
-    bare = await send(phone, path, method="POST", content=content, proofs=[], authorization="")
+    bare = await knocks([])
     refused(bare, "proof_refused", "invalid_dpop_proof", "missing")
     refused(await knock(), "use_dpop_nonce", "use_dpop_nonce")
     phone.nonce = world.services.nonces.current()

@@ -85,6 +85,7 @@ TWINS = {
     "POST /requests/{request_id}/reminder": "POST /v1/requests/{request_id}/remind",
     "POST /requests/{request_id}/withdrawal": "POST /v1/requests/{request_id}/withdraw",
     "POST /packets": "POST /v1/red-packets",
+    "POST /packets/{packet_id}/payment": "POST /v1/red-packets/{packet_id}/ceremony",
     "POST /packets/{packet_id}/confirmation": "POST /v1/red-packets/{packet_id}/confirm",
     "POST /packets/{packet_id}/thanks": "PUT /v1/red-packets/{packet_id}/thanks",
     "POST /r/{code}": "POST /v1/red-packets/{packet_id}/open",
