@@ -256,7 +256,7 @@ async def test_an_order_paid_while_we_were_down(party: Party) -> None:
     world.later(minutes=1)
     await world.services.payments.sweep()
     await packets.sweep()
-    packet = await packets.packet(asked.packet_id)
+    packet = (await packets.grab(anna.person_id, asked.packet_id)).packet
     assert packet.status == "open"
     assert await packets.unread(ben.person_id) == 1
     assert (await packets.send(asked)).packet == packet
