@@ -32,6 +32,7 @@ REFRESHING = frozenset(
         "section#order",
         "section#pay",
         "section#topup",
+        "section#withdrawal",
         "section#transfer",
         "section#request",
         "div#requests",

@@ -103,7 +103,7 @@ async def take(world: World, shop: Shop, amount_fen: int) -> None:
     assert (await world.banking.top_up(start)).status == "posted"
     sale = Transfer(f"person:{customer}", shop.account, amount_fen)
     posting = Posting(ids.new("pay"), "pay", (sale,))
-    await world.books.post(Authority(world.settings).post(posting))
+    await world.books.post(Authority(world.settings, world.clock).post(posting))
 
 
 async def check_books(world: World, *shops: Shop) -> None:

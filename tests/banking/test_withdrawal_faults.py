@@ -231,7 +231,7 @@ FORBIDDEN = [
     "update banking.withdrawal set disputed = 'due'",
     "update banking.withdrawal set release = 'due'",
     "update banking.withdrawal set hand_over_at = hand_over_at - interval '1 day'",
-    "update banking.withdrawal set deadline_at = deadline_at + interval '1 day'",
+    "update banking.withdrawal set deadline_at = deadline_at - interval '1 day'",
     "update banking.withdrawal_fee set bps = 100",
     "delete from banking.withdrawal",
     "truncate banking.withdrawal",

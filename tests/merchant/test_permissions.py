@@ -42,6 +42,8 @@ CALLS: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
     "charged": (lambda: (ids.new("ord"),), "owner manager cashier"),
     "reverse": (lambda: (ids.new("ord"), NO_SECRET), "owner manager cashier"),
     "order": (lambda: (ids.new("ord"),), EVERYBODY),
+    "look": (lambda: (ids.new("ord"),), EVERYBODY),
+    "refund_case": (lambda: (ids.new("ord"),), "owner manager finance"),
     "cancel": (lambda: (ids.new("ord"),), "owner manager cashier"),
     "shift": (lambda: (), "owner manager cashier"),
     "refund": (

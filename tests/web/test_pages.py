@@ -60,6 +60,8 @@ async def test_private_pages(signed_up: SignedUp) -> None:
 async def test_private_pages_want_a_session(browser: Browser, app: Litestar) -> None:
     """Every address without parameters that is not listed as public leads to a door."""
     opened = {"/manifest.webmanifest", "/sw.js", "/offline", "/sign-up/code", "/sign-up/passkey"}
+    opened |= {"/receipt-keys.json", "/.well-known/assetlinks.json"}
+    opened.add("/.well-known/apple-app-site-association")
     for route in app.routes:
         if "GET" not in getattr(route, "methods", ()) or "{" in route.path:
             continue
