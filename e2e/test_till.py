@@ -1,15 +1,22 @@
 """The till: every way to be paid, and every way back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import expect
 
 from e2e import steps
+from e2e.conftest import product
 from e2e.people import DESKTOP, Visitor
 from e2e.wallet import Wallet
 
 SHOP = "易茶铺"
+
+
+@pytest.fixture(scope="module")
+def wallet() -> Iterator[Wallet]:
+    with product() as running:
+        yield running
 
 
 class Till:
