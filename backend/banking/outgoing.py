@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from backend import keys
+from backend.apart import apart
 from backend.banking import BankAnswer, BankGateway, rules
 from backend.banking.rows import CLAIM
 from backend.bankword import BankStatement
@@ -137,11 +138,7 @@ class Outgoing(Generic[Row]):
 
     async def _in_turn(self, row: Row, gate: asyncio.Semaphore) -> None:
         async with gate:
-            try:
-                await self.drive(row)
-            except Exception:
-                # One row's bad luck must not keep the others waiting.
-                _log.exception("outgoing_failed", order_id=row.order.order_id)
+            await apart(self.drive(row), None, "outgoing", row.order.order_id)
 
     # -- asking the bank --------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from backend import keys
+from backend.apart import apart
 from backend.banking import (
     BankAnswer,
     BankGateway,
@@ -132,18 +133,15 @@ class TopUps:
     async def _drive_on(self, row: Row, gate: asyncio.Semaphore) -> None:
         """One step; what fails now comes again."""
         async with gate:
-            try:
-                if row.status == "created":
-                    await self._refuse(row, BankUnavailable.code)
-                elif row.status == "pending":
-                    await self._hear(row, await self._enquire(row))
-                else:
-                    await self._book(row)
-            except DomainError as refusal:
-                _log.info("topup_waits", topup_id=row.topup_id, code=refusal.code)
-            except Exception:
-                # One row's bad luck must not keep the others waiting.
-                _log.exception("topup_failed", topup_id=row.topup_id)
+            await apart(self._step(row), None, "topup", row.topup_id)
+
+    async def _step(self, row: Row) -> None:
+        if row.status == "created":
+            await self._refuse(row, BankUnavailable.code)
+        elif row.status == "pending":
+            await self._hear(row, await self._enquire(row))
+        else:
+            await self._book(row)
 
     async def _enquire(self, row: Row) -> BankAnswer:
         if self._clock.now() >= row.deadline_at:

@@ -6,8 +6,9 @@ import msgspec
 import structlog
 
 from backend import ids
+from backend.apart import apart
 from backend.db import TX
-from backend.errors import BadRequest, DomainError, OutcomeUnknown, Unavailable
+from backend.errors import BadRequest, OutcomeUnknown, Unavailable
 from backend.ids import is_id
 from backend.ledger import NewAccount
 from backend.payments.intents import FEE_ACCOUNT, payee_account, person_account, shop_account
@@ -82,7 +83,7 @@ class Accounts:
         touched = 0
         for kind in _KINDS:
             for account in await self._due(kind):
-                touched += await self._in_step(account)
+                touched += await apart(self._in_step(account), False, "account", account.account_id)
         return touched
 
     async def _due(self, kind: str) -> list[_Account]:
@@ -98,20 +99,12 @@ class Accounts:
 
     async def _in_step(self, account: _Account) -> bool:
         """Whether anything had to be done."""
-        try:
-            if not account.opened:
-                await self._open(account.account_id)
-                return True
-            if account.frozen:
-                return await self._thaw_or_freeze(account)
-            await self._thaw_in_books(account)
-        except DomainError as error:
-            _log.warning("account_not_in_step", account_id=account.account_id, code=error.code)
-            return False
-        except Exception:
-            # One account's bad luck must not keep the others waiting.
-            _log.exception("account_failed", account_id=account.account_id)
-            return False
+        if not account.opened:
+            await self._open(account.account_id)
+            return True
+        if account.frozen:
+            return await self._thaw_or_freeze(account)
+        await self._thaw_in_books(account)
         return True
 
     async def _thaw_or_freeze(self, account: _Account) -> bool:

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import structlog
 
+from backend.apart import apart
 from backend.db import TX
-from backend.errors import DomainError, OutcomeUnknown, Unavailable, from_wire
+from backend.errors import OutcomeUnknown, Unavailable, from_wire
 from backend.errors import Refusal as WireRefusal
 from backend.payments import PaymentAbandoned, PaymentPending
 from backend.payments.parts import Parts
@@ -37,7 +38,12 @@ class RefundSweeper:
         )
         full = len(due) == MAX_SWEPT
         self._swept_to = (due[-1]["deadline_at"], due[-1]["refund_id"]) if full else _START
-        return sum([await self._end(row["refund_id"]) for row in due])
+        return sum(
+            [
+                await apart(self._end(row["refund_id"]), False, "refund", row["refund_id"])
+                for row in due
+            ]
+        )
 
     async def resume(self, refund_id: str) -> None:
         """Refuses: PaymentPending."""
@@ -46,23 +52,15 @@ class RefundSweeper:
             await self._drive_on(row)
 
     async def _end(self, refund_id: str) -> bool:
-        try:
-            row = await find_refund(refund_id)
-            assert row is not None, "refunds are never deleted"
-            if row.deadline_at > self._clock.now():
-                return False  # tried again since
-            if row.status == "created":
-                # A verdict may have been given whose answer went lost with us.
-                await self._driver.refuse(row, PaymentAbandoned(), used_limits=True)
-            elif row.status == "authorized":
-                await self._drive_on(row)
-        except DomainError as error:
-            _log.warning("refund_not_ended", refund_id=refund_id, code=error.code)
-            return False
-        except Exception:
-            # One refund's bad luck must not keep the others waiting.
-            _log.exception("refund_failed", refund_id=refund_id)
-            return False
+        row = await find_refund(refund_id)
+        assert row is not None, "refunds are never deleted"
+        if row.deadline_at > self._clock.now():
+            return False  # tried again since
+        if row.status == "created":
+            # A verdict may have been given whose answer went lost with us.
+            await self._driver.refuse(row, PaymentAbandoned(), used_limits=True)
+        elif row.status == "authorized":
+            await self._drive_on(row)
         return True
 
     async def _drive_on(self, row: RefundRow) -> None:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import structlog
 
+from backend.apart import apart
 from backend.clock import Clock
 from backend.db import TX
-from backend.errors import DomainError, OutcomeUnknown, Unavailable, from_wire
+from backend.errors import OutcomeUnknown, Unavailable, from_wire
 from backend.errors import Refusal as WireRefusal
 from backend.payments import PaymentAbandoned, PaymentPending
 from backend.payments.driver import Driver
@@ -39,7 +40,12 @@ class Sweeper:
         )
         full = len(due) == MAX_SWEPT
         self._swept_to = (due[-1]["deadline_at"], due[-1]["payment_id"]) if full else _START
-        return sum([await self._end(row["payment_id"]) for row in due])
+        return sum(
+            [
+                await apart(self._end(row["payment_id"]), False, "payment", row["payment_id"])
+                for row in due
+            ]
+        )
 
     async def resume(self, payment_id: str) -> None:
         """Refuses: PaymentPending."""
@@ -48,23 +54,15 @@ class Sweeper:
             await self._drive_on(row)
 
     async def _end(self, payment_id: str) -> bool:
-        try:
-            row = await find_payment(payment_id)
-            assert row is not None, "payments are never deleted"
-            if row.deadline_at > self._clock.now():
-                return False  # claimed again since
-            if row.status == "created":
-                # A verdict may have been given whose answer went lost with us.
-                await self._driver.refuse(row, PaymentAbandoned(), used_limits=True)
-            elif row.status == "authorized":
-                await self._drive_on(row)
-        except DomainError as error:
-            _log.warning("payment_not_ended", payment_id=payment_id, code=error.code)
-            return False
-        except Exception:
-            # One payment's bad luck must not keep the others waiting.
-            _log.exception("payment_failed", payment_id=payment_id)
-            return False
+        row = await find_payment(payment_id)
+        assert row is not None, "payments are never deleted"
+        if row.deadline_at > self._clock.now():
+            return False  # claimed again since
+        if row.status == "created":
+            # A verdict may have been given whose answer went lost with us.
+            await self._driver.refuse(row, PaymentAbandoned(), used_limits=True)
+        elif row.status == "authorized":
+            await self._drive_on(row)
         return True
 
     async def _drive_on(self, row: PaymentRow) -> None:

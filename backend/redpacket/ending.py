@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from backend import ids
+from backend.apart import apart
 from backend.bills import Bill
 from backend.clock import to_ms
 from backend.db import TX
@@ -19,7 +20,6 @@ from backend.errors import DomainError, OutcomeUnknown, Unavailable
 from backend.events import News
 from backend.intent import Intent
 from backend.ledger import Post, Posted
-from backend.payments import RiskUnavailable
 from backend.posting import Posting, Transfer
 from backend.redpacket.deciding import INTENT_LIFE
 from backend.redpacket.parts import Parts, packet_account, person_account
@@ -79,17 +79,7 @@ class Ending:
         due = await TX.query(sql, self._clock.now(), MAX_SWEPT, *self._swept_to[sql])
         full = len(due) == MAX_SWEPT
         self._swept_to[sql] = (due[-1]["at"], due[-1]["id"]) if full else _START
-        return sum([await self._try(row["id"], work) for row in due])
-
-    async def _try(self, id_: str, work: Callable[[str], Awaitable[bool]]) -> bool:
-        try:
-            return await work(id_)
-        except (Unavailable, OutcomeUnknown, RiskUnavailable) as error:
-            _log.warning("packet_not_ended", ref=id_, code=error.code)
-        except Exception:
-            # One packet's bad luck must not keep the others waiting.
-            _log.exception("packet_failed", ref=id_)
-        return False
+        return sum([await apart(work(row["id"]), False, "packet", row["id"]) for row in due])
 
     async def _post(self, posting_id: str) -> bool:
         batch = await find_batch(posting_id)

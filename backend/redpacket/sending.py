@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from backend import ids
+from backend.apart import apart
 from backend.clock import to_ms
 from backend.db import TX
 from backend.errors import DomainError, IdReused, NotFound
@@ -103,11 +104,8 @@ class Sending:
         )
         touched = 0
         for row in due:
-            try:
-                touched += (await self.settle(row)).status != "created"
-            except Exception:
-                # One packet's bad luck must not keep the others waiting.
-                _log.exception("packet_not_settled", packet_id=row.packet_id)
+            settled = await apart(self.settle(row), row, "packet", row.packet_id)
+            touched += settled.status != "created"
         return touched
 
     async def _pay(self, row: PacketRow, device_secret: str, address: str) -> PacketStarted:

@@ -11,10 +11,11 @@ from typing import TypeVar
 import structlog
 
 from backend import ids
+from backend.apart import apart
 from backend.banking import Banking, CardNotBound, Payout, StartPayout
 from backend.clock import Clock
 from backend.db import TX
-from backend.errors import DomainError, NotFound
+from backend.errors import NotFound
 from backend.ledger import Ledger
 from backend.sales import Sales
 from backend.settlement import rows, rules
@@ -154,12 +155,7 @@ async def each(items: Sequence[T], step: Callable[[T], Awaitable[int]]) -> int:
     """The sum of all steps; what fails in one keeps no other waiting and comes again."""
     touched = 0
     for item in items:
-        try:
-            touched += await step(item)
-        except DomainError as refusal:
-            _log.info("settlement_waits", code=refusal.code)
-        except Exception:
-            _log.exception("settlement_failed")
+        touched += await apart(step(item), 0, "settlement", "")
     return touched
 
 
