@@ -104,6 +104,8 @@ async def sweep_once(sweep: Sweep, clock: Clock) -> None:
         touched = await sweep.call()
         await jobs.beat(jobs.WORKER, clock.now())
     except Exception:
+        # The sweeps share one process: a database that is away for one must not end the others. No
+        # heartbeat is written, so that readiness shows a worker whose sweeps all fail.
         _log.exception("sweep_failed", sweep=sweep.name)
         return
     if touched:
