@@ -3,7 +3,9 @@
 Every unsafe method needs one, but for handlers with opt={"idempotent": False}: their answers are
 secrets, and they carry ids of their own. Who runs a write gets ids from its key (`Once`), so that
 one that was cut off half-way goes on where it stood, even when no answer was kept. FRESH: answers
-that are secrets or live for minutes are not kept; asked again, they are made again.
+that are secrets or live for minutes are not kept; asked again, they are made again. REPEATABLE: the
+database decides it once, so who asks again after a crash need not wait until the first is surely
+dead.
 
 A key is its caller's own: of a person, for staff in the shop that they act for, or, where nobody is
 signed in, of the phone's key that has just proven itself.
@@ -23,8 +25,10 @@ from litestar.middleware.base import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.idempotency import (
+    LEASE,
     MAX_KEY_CHARS,
     MIN_KEY_CHARS,
+    SHORT_LEASE,
     Answer,
     Claim,
     Idempotency,
@@ -41,6 +45,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPT = "idempotent"
 _FRESH = "fresh"
 FRESH = {_FRESH: True}
+_LEASE = "lease"
+REPEATABLE = {_LEASE: SHORT_LEASE}
 HEADER, REPLAYED = "idempotency-key", "idempotent-replayed"
 
 # Nothing was begun: the key is free for the mended request. (401 and 429 too: who may not ask now
@@ -65,7 +71,8 @@ class IdempotencyMiddleware(ASGIMiddleware):
         request = StrictRequest(scope, receive)
         write = await _write(request, await _account(request))
         idempotency: Idempotency = scope["litestar_app"].state.services.idempotency
-        begun = await idempotency.begin(write)
+        lease = scope["route_handler"].opt.get(_LEASE, LEASE)
+        begun = await idempotency.begin(write, lease)
         if isinstance(begun, Answer):
             await _answer(send, begun, replayed=True)
             return

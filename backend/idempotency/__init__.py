@@ -13,6 +13,8 @@ from backend.errors import DomainError
 
 KEPT_FOR = timedelta(days=30)
 LEASE = timedelta(seconds=30)  # longer than any request; a process that died blocks no longer
+# Of writes that do no harm when two run them at once: nobody waits long after a crash.
+SHORT_LEASE = timedelta(seconds=2)
 MIN_KEY_CHARS, MAX_KEY_CHARS = 16, 255  # what seals the answer must not be guessed
 MAX_ANSWER_BYTES = 1024 * 1024
 
@@ -40,7 +42,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Idempotency(Protocol):
-    async def begin(self, write: Write) -> Claim | Answer:
+    async def begin(self, write: Write, lease: timedelta = LEASE) -> Claim | Answer:
         """The first to come carries it out, whoever comes later gets the kept answer.
 
         Refuses: WriteRunning, KeyReused.

@@ -1,5 +1,7 @@
 """Kept answers on PostgreSQL: one statement to begin, one to keep."""
 
+from datetime import timedelta
+
 import msgspec
 
 from backend.clock import Clock
@@ -46,10 +48,10 @@ class IdempotencyService:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def begin(self, write: Write) -> Claim | Answer:
+    async def begin(self, write: Write, lease: timedelta = LEASE) -> Claim | Answer:
         claim, now = Claim(write=write, lookup=lookup(write)), self._clock.now()
         print_ = fingerprint(write)
-        if await TX.query(_CLAIM, claim.lookup, print_, now + LEASE, now):
+        if await TX.query(_CLAIM, claim.lookup, print_, now + lease, now):
             return claim
         row = await self._find(claim)
         if row is not None and row.fingerprint != print_:
