@@ -17,6 +17,7 @@ import uvloop
 
 from backend import logs, roles
 from backend import settings as settings_module
+from backend.clock import clock_for
 from backend.errors import DomainError, NotFound
 from backend.migrate import MigrationFailed, migrate
 from backend.postgres import PostgresError
@@ -67,7 +68,7 @@ def cli() -> None:
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Where everything is kept.")
 def up(demo: bool, port: int | None, data_dir: str | None) -> None:
     """Start both systems here and watch over them until Ctrl-C."""
-    settings = _with_options(settings_module.load(), demo, port, data_dir)
+    settings = _with_options(settings_module.read(), demo, port, data_dir)
     _loaded("backend.supervisor.run").up(settings, click.echo)
 
 
@@ -226,7 +227,7 @@ def list_alarms() -> None:
 @click.option("--thaw", is_flag=True, help="Also give back the accounts that it froze.")
 def close_alarm(alarm_id: int, thaw: bool) -> None:
     """End an alarm that was looked into. Kept in the log of security events."""
-    closing, now = _loaded("backend.risk.closing"), _loaded("backend.clock").SystemClock().now()
+    closing, now = _loaded("backend.risk.closing"), clock_for(_settings()).now()
     try:
         thawed = _with_security(lambda: closing.close(alarm_id, now, thaw=thaw))
     except NotFound:

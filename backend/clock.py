@@ -1,7 +1,13 @@
-"""One clock. It arrives as an argument, so tests can choose the time."""
+"""One clock. It arrives as an argument, so tests can choose the time.
+
+Every process makes its own with `clock_for` its settings: a demo may live ahead of the machine, and
+then all its parts do.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, runtime_checkable
+
+from backend.settings import Settings
 
 
 @runtime_checkable  # handlers get it injected, and injection checks the type
@@ -12,8 +18,18 @@ class Clock(Protocol):
 
 
 class SystemClock:
+    """The machine's time, or so much later."""
+
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
+        self._ahead = ahead
+
     def now(self) -> datetime:
-        return datetime.now(UTC)  # noqa: TID251 — the one place that asks the machine
+        at = datetime.now(UTC)  # noqa: TID251 — the one place that asks the machine
+        return at + self._ahead
+
+
+def clock_for(settings: Settings) -> Clock:
+    return SystemClock(timedelta(seconds=settings.demo_clock_ahead_s))
 
 
 class FixedClock:

@@ -16,7 +16,7 @@ from litestar.plugins.prometheus import PrometheusConfig
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from backend import jobs
-from backend.clock import Clock, SystemClock
+from backend.clock import Clock, clock_for
 from backend.db import TX
 from backend.errors import DomainError
 from backend.ledger import JournalHead
@@ -81,7 +81,7 @@ async def start(settings: Settings, services: Services, clock: Clock | None = No
     The databases must be open. Raises OSError if the port is taken.
     """
     runner = web.AppRunner(
-        application(services, clock or SystemClock()),
+        application(services, clock or clock_for(settings)),
         access_log=None,
         handle_signals=False,
         shutdown_timeout=1,

@@ -14,7 +14,7 @@ from backend.banking.gateway import HttpBank
 from backend.banking.service import BankingService
 from backend.bills import Bills
 from backend.bills.service import BillsService
-from backend.clock import Clock, SystemClock
+from backend.clock import Clock, clock_for
 from backend.events import Events
 from backend.events.service import EventsService
 from backend.friends import Friends
@@ -86,7 +86,7 @@ async def build(
 
     Ledger and risk are called in their own processes, unless an implementation is given.
     """
-    stack, now = AsyncExitStack(), clock or SystemClock()
+    stack, now = AsyncExitStack(), clock or clock_for(settings)
     try:
         if db.TX.pool is None:
             await db.TX.open(settings.tx_url)

@@ -39,6 +39,11 @@ Url = Annotated[
     ),
 ]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port number from 1 to 65535")]
+MAX_AHEAD_S = 366 * 24 * 3600
+Ahead = Annotated[
+    int,
+    msgspec.Meta(ge=0, le=MAX_AHEAD_S, description=f"a number of seconds from 0 to {MAX_AHEAD_S}"),
+]
 Years = Annotated[int, msgspec.Meta(ge=1, le=100, description="a number of years from 1 to 100")]
 AndroidApps = Annotated[
     str,
@@ -118,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     bank_url: Url = "http://127.0.0.1:8004"
     keep_years: Years = 10  # reconciliation files are kept so long
     demo: Switch = False  # loopback only; marked on every page
+    demo_clock_ahead_s: Ahead = 0  # how far the demo lives in the future, to see what time does
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
 
@@ -151,6 +157,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment. Raises SettingsError with the variable's name."""
+    return checked(read(environment))
+
+
+def read(environment: Mapping[str, str] | None = None) -> Settings:
+    """As `load`, where options may still change some: for `checked` afterwards."""
     source = os.environ if environment is None else environment  # noqa: TID251 — the one reader
     raw = {k.removeprefix(PREFIX).lower(): v for k, v in source.items() if k.startswith(PREFIX)}
     fields = {field.name: field for field in msgspec.structs.fields(Settings)}
@@ -158,13 +169,16 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         if name not in fields:
             raise SettingsError(f"{_variable(name)}: no such setting")
         _check(name, fields[name].type, value)
-    return checked(msgspec.convert(raw, Settings, strict=False))
+    return msgspec.convert(raw, Settings, strict=False)
 
 
 def checked(settings: Settings) -> Settings:
     """The rules between settings. Raises SettingsError."""
     if settings.demo and settings.host not in LOOPBACK:
         raise SettingsError(f"{_variable('demo')}: only with {_variable('host')} on loopback")
+    if settings.demo_clock_ahead_s and not settings.demo:
+        # Money lives by the time: outside a demo nobody moves it.
+        raise SettingsError(f"{_variable('demo_clock_ahead_s')}: only with {_variable('demo')}")
     if any(address.startswith("https:") for address in (settings.ledger_rpc, settings.risk_rpc)):
         for name in ("rpc_ca", "rpc_cert", "rpc_key"):
             if not getattr(settings, name):

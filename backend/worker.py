@@ -9,7 +9,7 @@ import structlog
 from procrastinate.jobs import DeleteJobCondition, Job
 
 from backend import jobs, services
-from backend.clock import Clock, SystemClock
+from backend.clock import Clock, clock_for
 from backend.payments.parts import GIVE_BACK, RESUME
 from backend.services import Services
 from backend.settings import Settings
@@ -46,7 +46,7 @@ class Sweep:
 
 async def run(settings: Settings) -> None:
     """Work until cancelled, then finish the jobs under way."""
-    clock = SystemClock()
+    clock = clock_for(settings)
     found, close = await services.build(settings, clock=clock)
     try:
         async with asyncio.TaskGroup() as group:

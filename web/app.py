@@ -10,7 +10,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from backend import logs, ops, services
-from backend.clock import Clock, SystemClock
+from backend.clock import Clock, clock_for
 from backend.services import Services
 from backend.settings import Settings, load
 from backend.wallet.streams import Streams
@@ -38,7 +38,7 @@ def create_app(
     """Without arguments: settings from the environment, services built at start and closed at end.
     `given` services stay their owner's."""
     settings = settings or load()
-    clock = clock or SystemClock()
+    clock = clock or clock_for(settings)
     files = assets.Assets()
     mobile = create_mobile_app(settings, clock)
     return HeadLikeGet(
@@ -59,7 +59,7 @@ def create_app(
             CsrfMiddleware(settings.public_origin),
             MoneyBrake(clock),
         ],
-        lifespan=[_lifespan(settings, given, mobile), forgetting],
+        lifespan=[_lifespan(settings, given, clock, mobile), forgetting],
         exception_handlers=problems.HANDLERS,
         before_send=[security_headers(settings)],
         compression_config=CompressionConfig(
@@ -83,16 +83,18 @@ def create_app(
     )
 
 
-def _lifespan(settings: Settings, given: Services | None, mobile: Litestar) -> Lifespan:
+def _lifespan(
+    settings: Settings, given: Services | None, clock: Clock, mobile: Litestar
+) -> Lifespan:
     @asynccontextmanager
     async def run(app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             found = given
             if found is None:
                 logs.configure(settings, "bff")
-                found, close = await services.build(settings)
+                found, close = await services.build(settings, clock=clock)
                 stack.push_async_callback(close)
-                stack.push_async_callback(await ops.start(settings, found))
+                stack.push_async_callback(await ops.start(settings, found, clock))
             # A mounted app's own lifespan never runs: it gets what it needs from here.
             app.state.services = mobile.state.services = found
             yield

@@ -32,7 +32,8 @@ MAX_TOPICS = 10
 KEPT_FOR = timedelta(days=1)
 FORGET_BATCH, MAX_BATCHES = 2_000, 20
 
-# Ids rise with time: the oldest are looked at, and nothing else is read to find them.
+# Ids rise with time: the oldest are looked at, and nothing else is read to find them. Both times
+# are the database's own.
 _FORGET = """
 with gone as (
     delete from events.event where event_id in (

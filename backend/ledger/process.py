@@ -7,7 +7,7 @@ import signal
 import structlog
 
 from backend import db, rpc
-from backend.clock import SystemClock
+from backend.clock import clock_for
 from backend.ledger import Ledger
 from backend.ledger.service import LedgerService
 from backend.settings import Settings
@@ -27,7 +27,7 @@ async def run(settings: Settings) -> None:
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     await db.LEDGER.open(settings.ledger_url)
-    service = LedgerService(settings, SystemClock())
+    service = LedgerService(settings, clock_for(settings))
     told = asyncio.create_task(told_to_stop.wait())
     starting = asyncio.create_task(service.start())
     try:

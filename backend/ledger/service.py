@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from backend.clock import Clock, SystemClock
+from backend.clock import Clock, clock_for
 from backend.db import LEDGER
 from backend.errors import IdReused
 from backend.ledger import (
@@ -106,7 +106,7 @@ class LedgerService:
 @asynccontextmanager
 async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[LedgerService]:
     """A started service in this process."""
-    service = LedgerService(settings, clock or SystemClock())
+    service = LedgerService(settings, clock or clock_for(settings))
     await service.start()
     try:
         yield service

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from backend import db, rpc
-from backend.clock import Clock, SystemClock
+from backend.clock import Clock, clock_for
 from backend.keys import published
 from backend.risk import Risk
 from backend.risk.auditor import Auditor
@@ -30,11 +30,12 @@ async def run(settings: Settings) -> None:
     await db.SEC.open(settings.sec_url)
     try:
         face = RiskWithDemo if settings.demo else Risk
-        close = await rpc.serve(face, build(settings), settings.risk_rpc, settings)
+        clock = clock_for(settings)
+        close = await rpc.serve(face, build(settings, clock), settings.risk_rpc, settings)
         try:
             async with (
-                _beside(_purge_on(SystemClock())),
-                _beside(_auditor(settings, SystemClock()).run()),
+                _beside(_purge_on(clock)),
+                _beside(_auditor(settings, clock).run()),
             ):
                 _log.info("risk_ready", address=settings.risk_rpc, demo=settings.demo)
                 await told_to_stop.wait()

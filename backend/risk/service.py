@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from backend.clock import Clock, SystemClock
+from backend.clock import Clock, clock_for
 from backend.db import SEC
 from backend.intent import Intent
 from backend.keys import FileSigner, publish, secret_key
@@ -268,7 +268,7 @@ def build(settings: Settings, clock: Clock | None = None, sms: SmsGateway | None
     signer = FileSigner(Path(settings.keys_dir), VERDICT_KEY)
     publish(Path(settings.verdict_keys), signer)
     parts = Parts(
-        clock=clock or SystemClock(),
+        clock=clock or clock_for(settings),
         party=RelyingParty(settings.rp_id, settings.origins),
         api=f"{settings.public_origin}/api/",
         sms=sms or HttpSms(settings.sms_url),

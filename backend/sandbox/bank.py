@@ -1,17 +1,18 @@
 """The sandbox bank: an HTTP service of its own, with its own books, key and bad habits.
 
-    POST /cards          card_id, number, holder                  → token, bank_name
-    POST /cards/confirm  token, code                              → {}
+    POST /cards          card_id, person_id, number, holder       → token, bank_name
+    POST /cards/confirm  token, code                              → word: the card is the person's
     POST /orders         order_id, token, person_id, amount_fen   → outcome, reason, word
     POST /orders/end     the same: refuse what is not decided     → the same
-    POST /payouts        the same, to the card                    → the same; orders/… knows it too
+    POST /payouts        the same and leave, to the card          → the same; orders/… knows it too
     POST /orders/refund  order_id                                 → {}: it is back on the card
     GET  /orders/{id}                                             → the same, or 404
     GET  /statement.json?last4=…                                  → lines, newest first
     GET  /custody                                                 → total_fen held for the wallet
 
 A refusal is 422 with a reason; the same id with other content 409. Decided orders carry a signed
-word, and the same word is posted to the wallet's `/bank/callbacks` until that answers 2xx.
+word, and the same word is posted to the wallet's `/bank/callbacks` until that answers 2xx. Nothing
+is paid out without the leave of the wallet's security system, for this very card and amount.
 """
 
 import asyncio
@@ -24,11 +25,13 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from backend import keys
-from backend.clock import Clock, SystemClock, to_ms
-from backend.sandbox import bank_book
-from backend.sandbox.bank_book import BankRefusal, Db, Debit, Order, Pace
+from backend import bankleave, keys
+from backend.clock import Clock, clock_for, to_ms
+from backend.sandbox import bank_book, card_book
+from backend.sandbox.accounts import BankRefusal, Db
+from backend.sandbox.bank_book import Debit, Order, Pace
 from backend.sandbox.bank_callbacks import Courier
+from backend.sandbox.card_book import Offer
 from backend.sandbox.cards import BANKS, TEST_CARDS, Mode, mode
 from backend.sandbox.serving import Stop, forever, listen, page
 from backend.sandbox.store import Store
@@ -42,15 +45,13 @@ CarryOut = Callable[[Db, Debit, keys.Signer, Pace, int], Order]
 _log = structlog.get_logger(__name__)
 
 
-class _Offer(msgspec.Struct, forbid_unknown_fields=True):
-    card_id: str
-    number: str
-    holder: str
-
-
 class _Code(msgspec.Struct, forbid_unknown_fields=True):
     token: str
     code: str
+
+
+class _PayOut(Debit, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    leave: bankleave.Leave
 
 
 class _Refund(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,7 +65,7 @@ async def run(settings: Settings) -> None:
 
 async def serve(settings: Settings, clock: Clock | None = None, pace: Pace | None = None) -> Stop:
     """Serve at settings.bank_url; returns once it listens. The answer stops it."""
-    clock = clock or SystemClock()
+    clock = clock or clock_for(settings)
     signer = keys.FileSigner(settings.path("bank-keys"), "bank")
     keys.publish(Path(settings.bank_keys), signer)
     store = Store(settings.path("bank.sqlite"), bank_book.SCHEMA)
@@ -114,36 +115,40 @@ class _Bank:
         return to_ms(self._clock.now())
 
     async def _offer(self, request: web.Request) -> web.Response:
-        ask = msgspec.json.decode(await request.read(), type=_Offer)
+        ask = msgspec.json.decode(await request.read(), type=Offer)
         now_ms = self._now_ms()
-        card = await self._store.run(
-            lambda db: bank_book.offer(db, ask.card_id, ask.number, ask.holder, now_ms)
-        )
+        card = await self._store.run(lambda db: card_book.offer(db, ask, now_ms))
         return _json({"token": card.token, "bank_name": card.bank_name})
 
     async def _confirm(self, request: web.Request) -> web.Response:
         ask = msgspec.json.decode(await request.read(), type=_Code)
-        left = await self._store.run(lambda db: bank_book.confirm(db, ask.token, ask.code))
+        left = await self._store.run(lambda db: card_book.confirm(db, ask.token, ask.code))
         if left > 0:
             raise BankRefusal("micro_code", left)
         if left < 0:
             raise BankRefusal("micro_code_spent")
-        return _json({})
+        word = await self._store.run(lambda db: card_book.binding(db, ask.token, self._signer))
+        return _json({"word": msgspec.Raw(word)})
 
     async def _debit(self, request: web.Request) -> web.Response:
-        return await self._order(request, bank_book.debit)
+        ask = msgspec.json.decode(await request.read(), type=Debit)
+        return await self._order(ask, bank_book.debit)
 
     async def _pay_out(self, request: web.Request) -> web.Response:
-        return await self._order(request, bank_book.pay_out)
+        ask = msgspec.json.decode(await request.read(), type=_PayOut)
+        order = bankleave.Order(ask.order_id, ask.token, ask.person_id, ask.amount_fen)
+        if fault := bankleave.fault(ask.leave, order, keys.published(self._leave_keys)):
+            _log.error("payout_without_leave", order_id=ask.order_id, fault=fault)
+            raise BankRefusal("leave")
+        return await self._order(ask, bank_book.pay_out)
 
-    async def _order(self, request: web.Request, carry_out: CarryOut) -> web.Response:
-        ask = msgspec.json.decode(await request.read(), type=Debit)
+    async def _order(self, ask: Debit, carry_out: CarryOut) -> web.Response:
         if await self._store.run(lambda db: bank_book.fault(db, ask)):
             return web.Response(status=500)
         now_ms = self._now_ms()
 
         def work(db: Db) -> tuple[Order, Mode]:
-            card = bank_book.card_of(db, ask.token)
+            card = card_book.card_of(db, ask.token)
             order = carry_out(db, ask, self._signer, self._pace, now_ms)
             return order, mode(card.last4) if card else Mode.NORMAL
 

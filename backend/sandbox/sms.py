@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 
-from backend.clock import Clock, SystemClock, to_ms
+from backend.clock import Clock, clock_for, to_ms
 from backend.sandbox.serving import Stop, forever, listen, page
 from backend.sandbox.store import Store
 from backend.settings import Settings
@@ -44,7 +44,9 @@ async def run(settings: Settings) -> None:
 async def serve(settings: Settings, clock: Clock | None = None) -> Stop:
     """Serve at settings.sms_url; returns once it listens. The answer stops it."""
     store = Store(settings.path("sms.sqlite"), _SCHEMA)
-    stop_listening = await listen(_application(store, clock or SystemClock()), settings.sms_url)
+    stop_listening = await listen(
+        _application(store, clock or clock_for(settings)), settings.sms_url
+    )
 
     async def stop() -> None:
         await stop_listening()

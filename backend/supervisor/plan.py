@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from backend import settings as settings_module
-from backend.clock import SystemClock
+from backend.clock import clock_for
 from backend.ledger import Ledger
 from backend.risk import Risk
 from backend.settings import Settings
@@ -64,7 +64,7 @@ def ports(settings: Settings) -> list[tuple[str, int, str]]:
 
 
 def _ready(name: str, settings: Settings) -> Callable[[], Awaitable[bool]]:
-    began = SystemClock().now()
+    began = clock_for(settings).now()
     where = {what: (host, port) for host, port, what in ports(settings)}
 
     async def ready() -> bool:

@@ -35,6 +35,16 @@ def yipay(
     [
         (["up"], {"YIPAY_PROT": "1"}, "yipay: YIPAY_PROT: no such setting"),
         (["up"], {"YIPAY_PORT": "x"}, "yipay: YIPAY_PORT: expected a port number"),
+        (
+            ["up"],
+            {"YIPAY_DEMO_CLOCK_AHEAD_S": "86400"},
+            "yipay: YIPAY_DEMO_CLOCK_AHEAD_S: only with YIPAY_DEMO",
+        ),
+        (
+            ["serve", "ledger"],
+            {"YIPAY_DEMO_CLOCK_AHEAD_S": "86400"},
+            "yipay: YIPAY_DEMO_CLOCK_AHEAD_S: only with YIPAY_DEMO",
+        ),
         (["up", "--demo"], {"YIPAY_HOST": "0.0.0.0"}, "yipay: YIPAY_DEMO: only with YIPAY_HOST"),
         (["serve", "ledger"], {"YIPAY_DATA_DIR": "/nowhere"}, "yipay: YIPAY_LEDGER_URL: missing"),
         (["worker"], {"YIPAY_DATA_DIR": "/nowhere"}, "yipay: YIPAY_TX_URL: missing"),

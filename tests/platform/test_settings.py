@@ -1,8 +1,11 @@
 """Settings come from the environment, or the start stops with the variable's name."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 
+from backend.clock import clock_for
 from backend.settings import Settings, SettingsError, checked, load, to_environment
 
 
@@ -85,6 +88,9 @@ def test_unknown_variable_is_named(name: str) -> None:
         ("APPLE_APPS", "abcde12345.cn.yipay", "TEAMID"),
         ("APPLE_APPS", "ABCDE12345.", "TEAMID"),
         ("APPLE_APPS", "ABCDE12345.cn.yipay;x", "TEAMID"),
+        ("DEMO_CLOCK_AHEAD_S", "tomorrow", "seconds"),
+        ("DEMO_CLOCK_AHEAD_S", "-1", "seconds"),
+        ("DEMO_CLOCK_AHEAD_S", "40000000", "seconds"),
         ("LOG_FORMAT", "xml", "json or console"),
     ],
 )
@@ -108,6 +114,16 @@ def test_every_setting_says_what_it_expects() -> None:
 def test_demo_mode_stays_on_this_machine(host: str) -> None:
     with pytest.raises(SettingsError, match="YIPAY_DEMO: only with YIPAY_HOST on loopback"):
         load({"YIPAY_DEMO": "1", "YIPAY_HOST": host})
+
+
+def test_only_a_demo_lives_ahead_of_its_time() -> None:
+    with pytest.raises(SettingsError, match="YIPAY_DEMO_CLOCK_AHEAD_S: only with YIPAY_DEMO"):
+        load({"YIPAY_DEMO_CLOCK_AHEAD_S": "1"})
+    settings = load({"YIPAY_DEMO": "true", "YIPAY_DEMO_CLOCK_AHEAD_S": "86400"})
+    ahead = clock_for(settings).now() - clock_for(Settings()).now()
+    assert timedelta(hours=24) - timedelta(seconds=1) < ahead <= timedelta(hours=24)
+    with pytest.raises(SettingsError, match="YIPAY_DEMO: only with YIPAY_HOST on loopback"):
+        load(to_environment(msgspec.structs.replace(settings, host="192.0.2.1")))
 
 
 def test_remote_parts_need_certificates() -> None:

@@ -199,9 +199,9 @@ class Auditor:
         assert state is not None
         assert books is not None
         books.forget()
-        await books.load(transactions)
-        findings = await asyncio.to_thread(judge_all, books, transactions, self._keys())
         at = self._clock.now()
+        await books.load(transactions, at)
+        findings = await asyncio.to_thread(judge_all, books, transactions, self._keys())
         async with SEC.transaction():
             await books.store()
             for finding in findings:

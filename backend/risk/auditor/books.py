@@ -1,7 +1,7 @@
 """The auditor's own books in the security system's cluster, and the part of them it works on."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -115,8 +115,8 @@ class Books:
         for part in (self.changed_accounts, self.changed_holds, self.used, self.batches):
             part.clear()
 
-    async def load(self, transactions: list[Transaction]) -> None:
-        """Everything stored that these transactions name."""
+    async def load(self, transactions: list[Transaction], at: datetime) -> None:
+        """Everything stored that these transactions name; who is held frozen at that time."""
         named = _Named()
         for transaction in transactions:
             for change in transaction.changes:
@@ -127,18 +127,18 @@ class Books:
             named.accounts |= {hold.debit, hold.credit}
         await self.load_accounts(named.accounts)
         frozen = {account.account_id for account in self.accounts.values() if account.tx_frozen}
-        await self.load_held(frozen | named.frozen)
+        await self.load_held(frozen | named.frozen, at)
 
     async def load_accounts(self, keys: set[int]) -> None:
         sql = "select * from risk.audit_account where account_key = any($1)"
         found = await SEC.query_as(Account, sql, list(keys))
         self.accounts.update((account.account_key, account) for account in found)
 
-    async def load_held(self, account_ids: set[str]) -> None:
+    async def load_held(self, account_ids: set[str], at: datetime) -> None:
         """Which of these nobody may thaw. Not a freeze of just now: a thaw may have been on its
         way already."""
         if account_ids:
-            rows = await SEC.query(_HELD, list(account_ids), FREEZE_GRACE)
+            rows = await SEC.query(_HELD, list(account_ids), at - FREEZE_GRACE, at)
             self.held_frozen.update(row["account_id"] for row in rows)
 
     async def load_holds(self, ids: set[str]) -> None:
@@ -207,11 +207,11 @@ on conflict (account_key) do update set
 """
 _HELD = """
 select account_id from risk.frozen_account
-where account_id = any($1) and frozen_at < now() - $2::interval
+where account_id = any($1) and frozen_at < $2
 union all
 select 'person:' || person_id from risk.person
 where person_id in (select substr(id, 8) from unnest($1::text[]) id where id like 'person:%')
-    and frozen_at < now() - $2::interval and (thaws_at is null or thaws_at > now())"""
+    and frozen_at < $2 and (thaws_at is null or thaws_at > $3)"""
 _HOLDS = """
 insert into risk.audit_hold select * from unnest(
     $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[],

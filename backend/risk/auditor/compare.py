@@ -1,6 +1,7 @@
 """The balances and holds that the tables show, against those that the journal makes."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from backend.db import BOOKS, SEC
@@ -51,13 +52,13 @@ def account_fault(row: Any, account: Account | None) -> Finding | None:
     return Finding("balance_wrong", account.account_id, names)
 
 
-async def compare_accounts(books: Books) -> list[Finding]:
+async def compare_accounts(books: Books, at: datetime) -> list[Finding]:
     """All rows against the stored books, which then remember what was shown."""
     findings, count = [], 0
     async for rows in account_rows():
         count += len(rows)
         await books.load_accounts({row["account_key"] for row in rows})
-        await books.load_held({a.account_id for a in books.accounts.values() if a.tx_frozen})
+        await books.load_held({a.account_id for a in books.accounts.values() if a.tx_frozen}, at)
         for row in rows:
             account = books.accounts.get(row["account_key"])
             if account is not None and (thawed := thawed_fault(books, account, row["frozen"])):

@@ -42,8 +42,8 @@ async def resync(stream: Stream, slot: str, state: State, keys: Keys, at: dateti
                 await database.query(f"set local {timeout} = 0")
         books = Books(state.head)
         findings = fence.missing(facts) + await open_unknown(books)
-        findings += await _read_on(books, keys)
-        findings += await compare_accounts(books) + await compare_holds(books)
+        findings += await _read_on(books, keys, at)
+        findings += await compare_accounts(books, at) + await compare_holds(books)
         finding = together(findings)
         if finding is not None:
             await raise_alarm(finding, at)
@@ -52,11 +52,11 @@ async def resync(stream: Stream, slot: str, state: State, keys: Keys, at: dateti
     return done
 
 
-async def _read_on(books: Books, keys: Keys) -> list[Finding]:
+async def _read_on(books: Books, keys: Keys, at: datetime) -> list[Finding]:
     """Judge the batches after the books' head, and store what is right of them."""
     findings = await _rewound(books)
     while page := await history.read_page(books.head.batch_seq):
-        await books.load(page.transactions())
+        await books.load(page.transactions(), at)
         await history.read_entries(books, page)
         findings += await asyncio.to_thread(
             judge_all, books, page.transactions(), keys, images=False
