@@ -2,7 +2,9 @@
 
     phone = Phone(client, inbox=codes)            # over ASGI in tests, over TCP under load
     await phone.enrol("+8613812345678", "安娜")
-    answer = await phone.post("/v1/payments", {"order": …})
+    payment = await phone.api.create_payment({"order": …})      # derived from the contract
+    payment = await phone.agreed(payment, "confirm_payment", payment_id=payment["id"])
+    answer = await phone.post("/v1/payments", {"order": …})     # any path, any body
     answer = await phone.consent(answer)          # with the passkey, where it takes one
 
 Nothing on the server knows that it isn't a phone. `clock` is the phone's own and may be wrong;
@@ -19,6 +21,7 @@ from typing import Any
 import httpx
 
 from backend.clock import Clock, SystemClock
+from tests.api_client import ApiClient
 from tests.device_key import DeviceKey, b64
 from tests.passkey import Passkey
 
@@ -56,6 +59,7 @@ class Phone:
         self.lose = 0  # so many answers to come are lost
         self.claims: dict[str, Any] = {}  # of the proofs, instead of the right ones
         self.last_proof = ""
+        self.api = ApiClient(self)
 
     def now(self) -> datetime:
         """As this phone's clock has it."""
@@ -66,22 +70,24 @@ class Phone:
     async def enrol(self, number: str, name: str = "安娜") -> None:
         """Open a wallet: number, code from the inbox, passkey and device key in one ceremony."""
         assert self.inbox is not None
-        begun = await self.open_post("/v1/enrolments", {"phone": number})
-        where = f"/v1/enrolments/{begun['id']}"
-        await self.open_post(f"{where}/code", {"code": await self.inbox(number)})
-        ceremony = (await self.open_post(f"{where}/ceremony", {"display_name": name}))["ceremony"]
+        begun = await self.api.create_enrolment({"phone": number})
+        proven = {"code": await self.inbox(number)}
+        await self.api.check_enrolment_code(proven, enrolment_id=begun["id"])
+        asked = {"display_name": name}
+        told = await self.api.create_enrolment_ceremony(asked, enrolment_id=begun["id"])
         self.number, self.name = number, name
-        await self._finish(f"{where}/device", ceremony, self.passkey.register, display_name=name)
+        ceremony, does = told["ceremony"], self.passkey.register
+        await self._finish("finish_enrolment", ceremony, does, asked, enrolment_id=begun["id"])
 
     async def sign_in(self) -> None:
         """With the passkey; a device key that is new here is bound to a device by it."""
-        ceremony = (await self.open_post("/v1/sign-in/ceremony", {}))["ceremony"]
-        await self._finish("/v1/sign-in", ceremony, self.passkey.sign)
+        begun = await self.api.create_sign_in_ceremony()
+        await self._finish("sign_in", begun["ceremony"], self.passkey.sign, {})
 
     async def join(self, grant: str) -> None:
         """As a further device of a person, with the grant of an older one."""
-        begun = await self.open_post("/v1/devices/ceremony", {"grant": grant})
-        await self._finish("/v1/devices", begun["ceremony"], self.passkey.register)
+        begun = await self.api.create_device_ceremony({"grant": grant})
+        await self._finish("add_device", begun["ceremony"], self.passkey.register, {})
 
     async def refresh(self) -> None:
         answer = await self.try_refresh()
@@ -89,8 +95,7 @@ class Phone:
         self.keep(answer.json())
 
     async def try_refresh(self) -> httpx.Response:
-        body = {"refresh_token": self.refresh_token}
-        return await self.call("POST", "/v1/tokens/refresh", body, signed_in=False)
+        return await self.api.answer("refresh_token", {"refresh_token": self.refresh_token})
 
     def keep(self, tokens: dict[str, Any]) -> None:
         """The tokens of an answer."""
@@ -197,20 +202,33 @@ class Phone:
 
     async def approved(self, purpose: str) -> dict[str, Any]:
         """The body of a change of security settings that takes the passkey."""
-        begun = await self.done(self.post("/v1/approvals", {"purpose": purpose}))
+        begun = await self.api.begin_approval({"purpose": purpose})
         return self.signed(begun["ceremony"])
 
+    async def agreed(self, thing: dict[str, Any], confirm: str, **ids: str) -> dict[str, Any]:
+        """What became of the thing after this operation, if it asks for the passkey."""
+        requirement = thing.get("requirement")
+        if not requirement or not requirement.get("ceremony"):
+            return thing
+        signed = self.signed(requirement["ceremony"])
+        confirmed: dict[str, Any] = await getattr(self.api, confirm)(signed, **ids)
+        return confirmed
+
     async def _finish(
-        self, path: str, ceremony: dict[str, Any], does: Callable[[bytes], bytes], **more: Any
+        self,
+        operation: str,
+        ceremony: dict[str, Any],
+        does: Callable[[bytes], bytes],
+        more: dict[str, Any],
+        **ids: str,
     ) -> None:
         """The challenge stands in the proof too: passkey and device key are bound together."""
         options = ceremony["options"]
         response = json.loads(does(json.dumps(options).encode()))
         body = more | {"ceremony_id": ceremony["id"], "response": response, "label": "Pixel 9"}
-        answer = await self.call("POST", path, body, signed_in=False, chl=options["challenge"])
-        assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
-        self.keep(answer.json())
-        me = await self.done(self.get("/v1/me"))
+        bound = {"chl": options["challenge"]}
+        self.keep(await getattr(self.api, operation)(body, proof=bound, **ids))
+        me = await self.api.get_me()
         self.person_id, self.name = me["id"], me["name"]
 
 

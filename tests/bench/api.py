@@ -81,14 +81,15 @@ async def _payments(wallet: Wallet, crowd: Crowd, count: int, amount_fen: int) -
     orders: list[list[str]] = [[] for _ in crowd.phones]
     for ids in orders:
         for _ in range(count):
-            answer = crowd.shop.post("/v1/till/orders", {"amount": money(amount_fen)})
-            ids.append((await crowd.shop.done(answer))["id"])
+            order = await crowd.shop.api.create_till_order({"amount": money(amount_fen)})
+            ids.append(order["id"])
 
     async def pay(phone: Phone, turn: int) -> None:
         order_id = orders[crowd.phones.index(phone)][turn]
         wanted = {"order": order_id, "amount": money(amount_fen)}
-        answer = await phone.consent(await phone.post("/v1/payments", wanted))
-        assert answer.json()["status"] == "posted", answer.text
+        begun = await phone.api.create_payment(wanted)
+        payment = await phone.agreed(begun, "confirm_payment", payment_id=begun["id"])
+        assert payment["status"] == "posted", payment
 
     return await _measure(wallet, crowd.phones, pay, count)
 
@@ -98,11 +99,12 @@ async def _openings(wallet: Wallet, crowd: Crowd, count: int) -> Measured:
     packets = []
     for phone in crowd.phones[:count]:
         wanted = {"kind": "lucky", "amount": money(PHONES * 10), "count": PHONES}
-        sent = await phone.consent(await phone.post("/v1/red-packets", wanted))
-        packets.append(sent.json()["id"])
+        begun = await phone.api.create_red_packet(wanted)
+        sent = await phone.agreed(begun, "confirm_red_packet", packet_id=begun["id"])
+        packets.append(sent["id"])
 
     async def open_(phone: Phone, turn: int) -> None:
-        await phone.done(phone.post(f"/v1/red-packets/{packets[turn]}/open", {}))
+        await phone.api.open_red_packet({}, packet_id=packets[turn])
 
     return await _measure(wallet, crowd.phones, open_, count)
 

@@ -38,22 +38,21 @@ async def post(phone: Phone, path: str, body: Any, **claims: Any) -> httpx.Respo
 
 async def test_a_wallet_is_opened_in_four_steps(phones: Phones, world: World) -> None:
     phone = phones.new()
-    started = await phone.open_post("/v1/enrolments", {"phone": NUMBER, "language": "en"})
+    started = await phone.api.create_enrolment({"phone": NUMBER, "language": "en"})
     assert set(started) == {"object", "id", "resend", "expires"}
-    where = f"/v1/enrolments/{started['id']}"
-    code = world.sms.codes[NUMBER]
-    wrong = await post(phone, f"{where}/code", {"code": f"{(int(code) + 1) % 10**6:06d}"})
-    is_problem(wrong, 422, "code_wrong")
-    proven = await phone.open_post(f"{where}/code", {"code": code})
-    assert proven == {
+    ours, code = {"enrolment_id": started["id"]}, world.sms.codes[NUMBER]
+    other = {"code": f"{(int(code) + 1) % 10**6:06d}"}
+    is_problem(await phone.api.answer("check_enrolment_code", other, **ours), 422, "code_wrong")
+    assert await phone.api.check_enrolment_code({"code": code}, **ours) == {
         "object": "enrolment",
         "id": started["id"],
         "phone": NUMBER,
         "has_wallet": False,
     }
-    ceremony = (await phone.open_post(f"{where}/ceremony", {"display_name": "安娜"}))["ceremony"]
+    begun = await phone.api.create_enrolment_ceremony({"display_name": "安娜"}, **ours)
     more = {"display_name": "安娜", "language": "en"}
-    await phone._finish(f"{where}/device", ceremony, phone.passkey.register, **more)
+    ceremony, does = begun["ceremony"], phone.passkey.register
+    await phone._finish("finish_enrolment", ceremony, does, more, **ours)
     me = (await phone.get("/v1/me")).json()
     assert (me["name"], me["phone"], me["language"]) == ("安娜", NUMBER, "en")
     [device] = (await phone.get("/v1/devices")).json()["data"]

@@ -6,7 +6,6 @@ import pytest
 
 from backend.shop_roles import Role
 from mobile_api.shapes import timestamp
-from tests.api_client import ApiClient
 from tests.mobile_api.conftest import Phones, wallet_of
 from tests.mobile_api.problem import is_problem
 from tests.mobile_api.steps import joined, keeper_of, paid, yuan
@@ -148,20 +147,6 @@ async def test_a_settlement_and_its_files(keeper: Phone) -> None:
     card = "crd_01k0000000000000000000000s"
     chosen = {"card": card} | await keeper.approved(f"payout_card:{shop}:{card}")
     is_problem(await keeper.post("/v1/shop/settlement/card", chosen), 404, "not_found")
-
-
-async def test_a_client_made_of_the_document(keeper: Phone) -> None:
-    client = await ApiClient.of(keeper)
-    assert len(client.operations) > 100
-    order = await client.create_till_order(yuan(3_00))
-    seen = await client.get_till_order(order_id=order["id"])
-    assert (seen["id"], seen["state"]) == (order["id"], "open")
-    page = await client.list_shop_orders(limit=1, status="open")
-    assert [sale["id"] for sale in page["data"]] == [order["id"]]
-    with pytest.raises(AttributeError, match="no operation"):
-        await client.make_money()
-    with pytest.raises(AssertionError):
-        await client.get_till_order()
 
 
 async def _ids(keeper: Phone, **params: object) -> list[str]:
