@@ -1,6 +1,6 @@
 """Steps of a sweep, each by itself: one row's bad luck must not keep the others waiting."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
@@ -26,3 +26,16 @@ async def apart(step: Awaitable[T], otherwise: T, what: str, ref: str) -> T:
         # The other rows are other people's money and due now; a bug in one is told, not spread.
         _log.exception("step_failed", step=what, ref=ref)
     return otherwise
+
+
+async def every(what: str, *sweeps: Callable[[], Awaitable[int]]) -> int:
+    """Runs all of them; their sum. Raises, after the last, what failed in any."""
+    touched, failed = 0, list[Exception]()
+    for sweep in sweeps:
+        try:
+            touched += await sweep()
+        except Exception as error:
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup(f"sweeps of {what}", failed)
+    return touched

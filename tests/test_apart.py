@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from backend.apart import apart
+from backend.apart import apart, every
 from backend.errors import NotFound, Unavailable
 
 
@@ -32,3 +32,20 @@ async def test_what_fails_is_told_and_comes_again(error: Exception, event: str, 
 async def test_being_told_to_stop_is_no_failure() -> None:
     with pytest.raises(asyncio.CancelledError):
         await apart(fails(asyncio.CancelledError()), 0, "payment", "pay_x")
+
+
+async def test_all_sweeps_run_and_what_failed_is_raised_after_them() -> None:
+    ran = list[str]()
+
+    async def works() -> int:
+        ran.append("works")
+        return 2
+
+    async def breaks() -> int:
+        return await fails(ValueError("a bug"))
+
+    with pytest.raises(ExceptionGroup, match="sweeps of payments") as raised:
+        await every("payments", breaks, works)
+    assert ran == ["works"]
+    assert [str(error) for error in raised.value.exceptions] == ["a bug"]
+    assert await every("payments", works, works) == 4

@@ -1,5 +1,6 @@
 """The face of payments, put together."""
 
+from backend.apart import every
 from backend.errors import NotFound
 from backend.payments import (
     ChargeCode,
@@ -121,21 +122,13 @@ class PaymentsService:
         return await self._accounts.freeze(person_id, device_secret)
 
     async def sweep(self) -> int:
-        """Raises, after all of them, what failed in any."""
-        touched, failed = 0, list[Exception]()
-        for sweep in (
+        return await every(
+            "payments",
             self._sweeper.sweep,
             self._refund_sweeper.sweep,
             self._orders.expire_due,
             self._accounts.sweep,
-        ):
-            try:
-                touched += await sweep()
-            except Exception as error:
-                failed.append(error)
-        if failed:
-            raise ExceptionGroup("sweeps of payments", failed)
-        return touched
+        )
 
     async def resume(self, ref: str) -> None:
         await self._sweeper.resume(ref)

@@ -1,5 +1,6 @@
 """The face of red packets, put together."""
 
+from backend.apart import every
 from backend.db import TX
 from backend.errors import NotFound
 from backend.payments import Confirm
@@ -139,16 +140,7 @@ class RedPacketService:
         return await self._inbox.years(person_id, box)
 
     async def sweep(self) -> int:
-        """Raises, after all of them, what failed in any."""
-        touched, failed = 0, list[Exception]()
-        for sweep in (self._sending.sweep, self._ending.sweep):
-            try:
-                touched += await sweep()
-            except Exception as error:
-                failed.append(error)
-        if failed:
-            raise ExceptionGroup("sweeps of red packets", failed)
-        return touched
+        return await every("red packets", self._sending.sweep, self._ending.sweep)
 
     async def _mine(self, row: PacketRow, person_id: str) -> ShareRow | None:
         """Who opened one that has ended is known, so that nobody who came too late is looked up."""

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from backend import cursor as cursors
+from backend.apart import every
 from backend.banking import Banking, Card, CardNotBound
 from backend.clock import Clock
 from backend.errors import BadRequest, NotFound
@@ -116,16 +117,9 @@ class SettlementService:
         return await self._downloads.content(shop_id, token)
 
     async def sweep(self) -> int:
-        """Raises, after all of them, what failed in any."""
-        touched, failed = 0, list[Exception]()
-        for sweep in (self._list, self._batches.sweep, self._files.sweep, self._downloads.sweep):
-            try:
-                touched += await sweep()
-            except Exception as error:
-                failed.append(error)
-        if failed:
-            raise ExceptionGroup("sweeps of settlement", failed)
-        return touched
+        return await every(
+            "settlement", self._list, self._batches.sweep, self._files.sweep, self._downloads.sweep
+        )
 
     async def _bound(self, owner_id: str, card_id: str) -> Card:
         """Refuses: NotFound, CardNotBound."""

@@ -3,8 +3,7 @@
 By the clock alone: what fell due while the worker was down is done when it is back.
 """
 
-import structlog
-
+from backend.apart import apart
 from backend.transfers import rows as store
 from backend.transfers.ending import Ending
 from backend.transfers.parts import Parts
@@ -12,8 +11,6 @@ from backend.transfers.payees import forget_found
 from backend.transfers.requests import Requests
 from backend.transfers.rows import TransferRow
 from backend.transfers.sending import Sending
-
-_log = structlog.get_logger(__name__)
 
 
 class Sweeper:
@@ -29,13 +26,6 @@ class Sweeper:
         return touched
 
     async def _one(self, row: TransferRow) -> int:
-        """One that can't be moved on keeps nobody waiting; it comes again."""
-        try:
-            if row.status == "created":
-                after = await self._sending.catch_up(row)
-            else:
-                after = await self._ending.arrive(row)
-        except Exception as error:
-            _log.warning("transfer_stuck", transfer_id=row.transfer_id, error=type(error).__name__)
-            return 0
+        step = self._sending.catch_up if row.status == "created" else self._ending.arrive
+        after = await apart(step(row), row, "transfer", row.transfer_id)
         return int(after.status != row.status)
