@@ -68,6 +68,13 @@ class Catalogue:
     def refusal(self, error: DomainError) -> RefusalText:
         return self._refusal(error.code, error.money_moved, error.params)
 
+    def at_till(self, error: DomainError) -> RefusalText:
+        """For whoever stands at a till: what refuses a customer speaks of the customer there."""
+        return self._at_till(error.code, self.refusal(error))
+
+    def at_till_code(self, code: str) -> RefusalText:
+        return self._at_till(code, self.refusal_code(code))
+
     def refusal_code(self, code: str) -> RefusalText:
         """The text of a refusal that was stored by its code."""
         kind = REFUSALS.get(code, DomainError)
@@ -89,6 +96,12 @@ class Catalogue:
             money=self.gettext(f"money_moved.{moved}"),
             todo=self.gettext(f"{key}.todo"),
         )
+
+    def _at_till(self, code: str, text: RefusalText) -> RefusalText:
+        own = self._optional(f"till_refusal.{code}")
+        if not own:
+            return text
+        return RefusalText(own, "", text.money, self.gettext(f"till_refusal.{code}.todo"))
 
     def _detail(self, key: str, params: dict[str, str | int]) -> str:
         """A limit may have words of its own: "¥0.00 left" says little of one that counts."""

@@ -8,6 +8,7 @@ from web.forms import Form
 from web.i18n import msg
 
 _MANY_DECIMALS = re.compile(r"\d+\.\d{3,}", re.ASCII)
+_NUMBER = re.compile(r"¥?[-−]?[0-9][0-9,]*(\.[0-9]*)?")
 _WHOLE = re.compile(r"(\d+)(\.\d{1,2})?", re.ASCII)
 _MAX_YUAN = MAX_AMOUNT_FEN // 100
 MAX_DIGITS = 30
@@ -23,7 +24,7 @@ def _wrong(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text)
     if not plain:
         return msg("Enter an amount.")
-    if plain != text and parse_yuan(plain.removeprefix("¥")) is not None:
+    if plain != text and _NUMBER.fullmatch(plain):
         return msg("These are full-width digits. Switch the keyboard and type 23.50, for example.")
     bare = text.removeprefix("¥")
     if bare.startswith(("-", "−")) or re.fullmatch(r"0*(\.0*)?", bare, re.ASCII):

@@ -7,6 +7,7 @@ from backend.codes import addresses
 from backend.identity import Person
 from backend.settings import Settings
 from web.http import WebRequest, redirect
+from web.render import page
 
 
 def id_at(letter: str, code: str) -> str | None:
@@ -30,6 +31,19 @@ def path_of(any_id: str) -> str:
 def printed_address(settings: Settings, any_id: str) -> str:
     """For the QR code: upper case only, which makes it a smaller symbol (alphanumeric mode)."""
     return addresses.printed(settings.public_origin, any_id)
+
+
+def no_such_code(request: WebRequest) -> Response[str]:
+    """What is said at an address of ours that no code has."""
+    return page(
+        request,
+        "scan/told.html",
+        status_code=404,
+        kind="no_such",
+        name="",
+        address="",
+        cut=False,
+    )
 
 
 @get("/pay", include_in_schema=False)

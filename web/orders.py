@@ -11,7 +11,7 @@ from backend.payments import NotForYou, Order
 from backend.services import Services
 from backend.wallet.paying import payment_id_of
 from web.allowances import allowance
-from web.codes import order_id_of, path_of
+from web.codes import no_such_code, order_id_of, path_of
 from web.http import WebRequest
 from web.i18n import texts
 from web.problems import retry_after, status_of
@@ -34,10 +34,11 @@ async def show(
     services: NamedDependency[Services],
     code: FromPath[str],
 ) -> Response[str]:
-    order_id = order_id_of(code)
-    if order_id is None:
-        raise NotFound()
-    order = await services.payments.order(order_id)
+    try:
+        order_id = order_id_of(code) or ""
+        order = await services.payments.order(order_id)
+    except NotFound:
+        return no_such_code(request)
     if visit.person is None:
         return await _visitor(request, services, order)
     person_id = visit.person.person_id

@@ -67,7 +67,7 @@ async def begin(
     except DomainError as refusal:
         said = text.refusal(refusal)
         return _message(
-            " ".join(part for part in (said.what, said.detail, said.money) if part),
+            " ".join(part for part in (said.what, said.detail, said.money, said.todo) if part),
             status_of(refusal),
         )
     asked = started.requirement

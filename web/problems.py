@@ -118,7 +118,7 @@ def _plain(request: WebRequest, status_code: int, headers: dict[str, str]) -> Re
 
 def _message(text: RefusalText, status_code: int, headers: dict[str, str]) -> Response[Any]:
     """For passkey.js, which shows it in the form."""
-    said = " ".join(part for part in (text.what, text.detail, text.todo) if part)
+    said = " ".join(part for part in (text.what, text.detail, text.money, text.todo) if part)
     return Response({"message": said}, status_code=status_code, headers=headers)
 
 

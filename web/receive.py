@@ -16,7 +16,7 @@ from backend.services import Services
 from backend.settings import Settings
 from web.allowances import allowance
 from web.amounts import read_amount
-from web.codes import code_of, id_at, path_of, printed_address
+from web.codes import code_of, id_at, no_such_code, path_of, printed_address
 from web.forms import Form
 from web.http import WebRequest, redirect
 from web.i18n import msg, texts
@@ -126,7 +126,10 @@ async def ask(
     code: FromPath[str],
 ) -> Response[str]:
     """Who would get the money, and how much of it."""
-    found = await _code(services, code)
+    try:
+        found = await _code(services, code)
+    except NotFound:
+        return no_such_code(request)
     return await _ask(request, visit, services, found, Form({"order_id": ids.new("ord")}))
 
 

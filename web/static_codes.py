@@ -14,7 +14,7 @@ from backend.payments import Note, OwnShop
 from backend.services import Services
 from web.allowances import allowance
 from web.amounts import read_amount
-from web.codes import id_at, path_of
+from web.codes import id_at, no_such_code, path_of
 from web.forms import Form
 from web.http import WebRequest, redirect
 from web.i18n import msg, texts
@@ -34,7 +34,10 @@ async def ask(
     code: FromPath[str],
 ) -> Response[str]:
     """By the code's 26 characters, or by the 8 digits under it."""
-    found = await _code(services, code)
+    try:
+        found = await _code(services, code)
+    except NotFound:
+        return no_such_code(request)
     return await _ask(request, visit, services, found, Form({"order_id": ids.new("ord")}))
 
 
