@@ -18,6 +18,7 @@ import pytest
 from backend import db, roles
 from backend.migrate import migrate
 from backend.postgres import SUPERUSER, Cluster
+from backend.risk import enrolment
 from backend.settings import Settings
 
 PASSWORD = "test"
@@ -25,6 +26,9 @@ SPARE_MEMORY_BYTES = 4 * 1024**3
 # Only tests may lose what was committed: no test here is about durability but the crash tests,
 # which start servers of their own.
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+CODE_PRICE = enrolment.SCRYPT_N
 
 
 class Servers(msgspec.Struct, frozen=True):
@@ -41,6 +45,15 @@ class Servers(msgspec.Struct, frozen=True):
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_codes() -> Iterator[None]:
+    """Everybody who signs up pays the slow hash twice: a quarter of what all tests cost. Tests of
+    the code itself pay its price, CODE_PRICE."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(enrolment, "SCRYPT_N", 2)
+        yield
 
 
 def start_cluster(

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from hashlib import scrypt
 
 import asyncpg
 import pytest
@@ -24,12 +25,19 @@ from backend.risk import (
     SmsUnavailable,
     StartEnrolment,
     TooManyCodes,
+    enrolment,
 )
 from backend.risk.enrolment import PER_ADDRESS, PER_NUMBER
+from tests.conftest import CODE_PRICE
 from tests.passkey import Passkey
 from tests.risk.people import World, phone, wrong
 
 MINUTE = timedelta(seconds=60)
+
+
+@pytest.fixture(autouse=True)
+def full_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enrolment, "SCRYPT_N", CODE_PRICE)
 
 
 def asked(number: str = "+8613800138000", address: str = "10.0.0.1") -> StartEnrolment:
@@ -56,6 +64,8 @@ async def test_codes_are_kept_as_slow_hashes(world: World) -> None:
     assert world.outbox.code().encode() not in b"".join(
         v if isinstance(v, bytes) else str(v).encode() for v in row.values()
     )
+    slow = scrypt(world.outbox.code().encode(), salt=row["code_salt"], n=2**14, r=8, p=1, dklen=32)
+    assert row["code_hash"] == slow
 
 
 async def test_texts_follow_the_language(world: World) -> None:
