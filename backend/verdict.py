@@ -17,6 +17,7 @@ from backend.canonical import canonical
 from backend.posting import Posting, posting_hash
 
 VERDICT_LIFE_MS = 60_000
+CHARGE_LIFE_MS = 30_000  # of a payment by payment code: nobody at a till waits for longer
 _ROOT_PREFIX = b"yipay/verdict-root/v1\n"
 
 

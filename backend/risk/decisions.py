@@ -12,7 +12,7 @@ from backend.db import SEC
 from backend.intent import Intent, intent_hash
 from backend.posting import posting_hash
 from backend.risk.rules import RULE_VERSION
-from backend.verdict import VERDICT_LIFE_MS, Verdict
+from backend.verdict import CHARGE_LIFE_MS, VERDICT_LIFE_MS, Verdict
 
 PREPARE, AUTHORIZE, TOP_UP = "prepare", "authorize", "top_up"
 REFUND_PREPARE, REFUND = "refund_prepare", "refund"
@@ -44,8 +44,10 @@ _decisions = msgspec.msgpack.Decoder(Decision)
 
 
 def allow(intent: Intent, level: str, now: datetime) -> Verdict:
-    """For exactly the stored transfers, for a minute."""
+    """For exactly the stored transfers, for a minute; for as long as a till waits, where one does:
+    what is not in the books by then never comes there."""
     at_ms = to_ms(now)
+    life_ms = CHARGE_LIFE_MS if intent.code == "shown" else VERDICT_LIFE_MS
     return Verdict(
         verdict_id=ids.new("vrd"),
         intent_hash=intent_hash(intent),
@@ -54,7 +56,7 @@ def allow(intent: Intent, level: str, now: datetime) -> Verdict:
         level=level,
         rule_version=RULE_VERSION,
         issued_at_ms=at_ms,
-        expires_at_ms=at_ms + VERDICT_LIFE_MS,
+        expires_at_ms=at_ms + life_ms,
     )
 
 

@@ -1,6 +1,6 @@
 """The rules of refunds. Facts in, answer out."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -13,13 +13,20 @@ from backend.risk.refusals import (
     RefundTooLate,
     RefundTooMuch,
 )
-from backend.risk.shapes_shop import REFUND_FREE_FEN, REFUND_WINDOW, REVERSAL_WINDOW
+from backend.risk.shapes_shop import (
+    LATE_WINDOW,
+    REFUND_FREE_FEN,
+    REFUND_WINDOW,
+    REVERSAL_WINDOW,
+    TILL_PATIENCE,
+)
 
 SHOWN = "shown"
 
 
 class Refund(msgspec.Struct, frozen=True):
-    """may_refund: the actor may do more than charge."""
+    """actor_id: "" of a reversal that nobody asks for. may_refund: the actor may do more than
+    charge."""
 
     intent: Intent
     reversal: bool
@@ -46,12 +53,11 @@ def check(refund: Refund, paid: Paid | None, now: datetime) -> Paid:
     if paid is None or not _same_people(refund.intent, paid.intent):
         raise IntentInvalid()
     if refund.reversal:
-        _check_reversal(refund, paid)
+        _check_reversal(refund, paid, now)
     if not paid.seen:
         raise PaymentNotSeen()
     amount_fen = refund.intent.amount_fen
-    window = REVERSAL_WINDOW if refund.reversal else REFUND_WINDOW
-    if now > paid.allowed_at + window:
+    if now > paid.allowed_at + _window(refund):
         raise RefundTooLate()
     left_fen = paid.intent.amount_fen - paid.refunded_fen
     if amount_fen > left_fen:
@@ -75,12 +81,23 @@ def passkey_reasons(
     return (*over, "new_device") if trusted_at > now else over
 
 
-def _check_reversal(refund: Refund, paid: Paid) -> None:
-    """A till that read a code and never learnt the truth, and nothing else. Refuses: IntentInvalid,
-    MemberForbidden."""
+def _window(refund: Refund) -> timedelta:
+    if not refund.reversal:
+        return REFUND_WINDOW
+    return REVERSAL_WINDOW if refund.actor_id else LATE_WINDOW
+
+
+def _check_reversal(refund: Refund, paid: Paid, now: datetime) -> None:
+    """A till that read a code and never learnt the truth, and nothing else. By itself a payment
+    goes back only when no till can wait for it any more, and within a day, before the shop has
+    checked its files: whoever could misuse this could as well have shown "paid" where nothing was
+    paid. Refuses: IntentInvalid, MemberForbidden."""
     if paid.intent.code != SHOWN:
         raise IntentInvalid()
-    if refund.actor_id != paid.charged_by and not refund.may_refund:
+    if not refund.actor_id:
+        if not paid.charged_by or now < paid.allowed_at + TILL_PATIENCE:
+            raise IntentInvalid()
+    elif refund.actor_id != paid.charged_by and not refund.may_refund:
         raise MemberForbidden()
 
 

@@ -8,6 +8,7 @@ import msgspec
 from backend.ids import Id
 from backend.intent import Intent
 from backend.shop_roles import Role
+from backend.verdict import CHARGE_LIFE_MS
 
 CODE_LIFE = timedelta(seconds=60)
 CODE_GRACE = timedelta(seconds=15)  # a code just renewed on the screen may still be scanned
@@ -16,6 +17,8 @@ MAX_AHEAD = 15  # per device
 REFUND_FREE_FEN = 500_00  # a refund above it takes the actor's passkey
 REFUND_WINDOW = timedelta(days=365)
 REVERSAL_WINDOW = timedelta(minutes=5)  # an order of a code that was shown, its wait, and some
+TILL_PATIENCE = timedelta(milliseconds=CHARGE_LIFE_MS)  # nobody takes back before it is over
+LATE_WINDOW = timedelta(days=1)  # in which what came too late for its till goes back by itself
 INVITATION_LIFE = timedelta(hours=24)
 
 PayCode = Annotated[str, msgspec.Meta(pattern=r"^88[0-9]{16}$", max_length=18)]
@@ -104,7 +107,8 @@ class PrepareRefund(msgspec.Struct, frozen=True, array_like=True):
     """intent: kind "refund", payer_id the shop, payee_id who paid, code "none", fee_fen what comes
     back of the fee; its posting is reason "refund": fee:income → shop (if any), shop → person.
     reversal: the till never learnt the truth of a code it had read; whole amount only, by who read
-    it or may refund."""
+    it or may refund. Without an actor it came too late for its till and goes back by itself: who
+    read the code, on their own device, charged on this condition."""
 
     intent: Intent
     payment_id: str
