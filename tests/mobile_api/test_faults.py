@@ -3,115 +3,35 @@ truth, and the money has moved once: each kind of money × each fault."""
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import httpx
-import msgspec
 import pytest
 
-from backend import ids
 from backend.db import LEDGER
 from backend.identity import REFRESH_RETRY
-from backend.merchant import Shop
-from tests.mobile_api.conftest import Phones, wallet_of
+from tests.api_client import Operation, committed
+from tests.mobile_api.acts import ACTS, Ask, Cast, cast, pays, pays_with_the_passkey
+from tests.mobile_api.conftest import wallet_of
 from tests.mobile_api.problem import is_problem
-from tests.mobile_api.steps import keeper_of, paid, yuan
 from tests.phone import AnswerLost, Phone
+from tests.web.pages.conftest import bank_world
 from tests.world import World
 
-BIG_FEN = 800_00  # takes a passkey
+__all__ = ["bank_world", "cast"]
+
 TRIES = 8
+BANK_STEP_S = 15
 PATIENCE_S = 0.3  # of a phone whose network is slow
-
-Ask = Callable[[], Awaitable[httpx.Response]]
-
-
-class Cast(msgspec.Struct):
-    world: World
-    payer: Phone
-    payee: Phone
-    keeper: Phone
-    shop: Shop
+# Nothing moves by a step alone that is named so: it opens a ceremony.
+CEREMONY = "_ceremony"
 
 
 @pytest.fixture
-async def cast(phones: Phones, world: World) -> Cast:
-    keeper, payee = await keeper_of(phones), await phones("小博")
-    payer = await phones("安娜", balance=20_000_00)
-    friends = world.services.friends
-    await friends.ask(ids.new("frq"), payer.person_id, await friends.link(payee.person_id), "")
-    await friends.accept(payee.person_id, payer.person_id)
-    [seat] = (await keeper.done(keeper.get("/v1/seats")))["data"]
-    return Cast(world, payer, payee, keeper, await world.services.merchant.shop(seat["id"]))
-
-
-# What moves money: each makes ready without a fault, and gives the call that is asked again.
-
-
-async def pays(on: Cast) -> Ask:
-    order = await on.keeper.done(on.keeper.post("/v1/till/orders", yuan(23_00)))
-    return _post(on.payer, "/v1/payments", {"order": order["id"]} | yuan(23_00))
-
-
-async def pays_with_the_passkey(on: Cast) -> Ask:
-    order = await on.keeper.done(on.keeper.post("/v1/till/orders", yuan(BIG_FEN)))
-    body = {"order": order["id"]} | yuan(BIG_FEN)
-    asked = await on.payer.done(on.payer.post("/v1/payments", body))
-    signed = on.payer.signed(asked["requirement"]["ceremony"])
-    return _post(on.payer, f"/v1/payments/{asked['id']}/confirm", signed)
-
-
-async def sends(on: Cast) -> Ask:
-    return _post(on.payer, "/v1/transfers", {"payee": on.payee.person_id} | yuan(8_00))
-
-
-async def gives_a_packet(on: Cast) -> Ask:
-    return _post(on.payer, "/v1/red-packets", {"kind": "equal"} | yuan(10_00))
-
-
-async def opens_a_packet(on: Cast) -> Ask:
-    sent = on.payer.post("/v1/red-packets", {"kind": "equal"} | yuan(10_00))
-    packet = (await on.payer.consent(await sent)).json()
-    return _post(on.payee, f"/v1/red-packets/{packet['id']}/open", {})
-
-
-async def charges(on: Cast) -> Ask:
-    code = (await on.payer.done(on.payer.post("/v1/payment-codes")))["code"]
-    return _post(on.keeper, "/v1/till/charges", {"pay_code": code} | yuan(23_00))
-
-
-async def refunds(on: Cast) -> Ask:
-    order = await paid(on.keeper, on.payer)
-    where = f"/v1/shop/orders/{order['id']}/refunds"
-    return _post(on.keeper, where, {"reason": "少一份"} | yuan(10_00))
-
-
-async def recalls(on: Cast) -> Ask:
-    body = {"payee": on.payee.person_id, "delay_hours": 24} | yuan(8_00)
-    sent = (await on.payer.consent(await on.payer.post("/v1/transfers", body))).json()
-    return _post(on.payer, f"/v1/transfers/{sent['id']}/recall", None)
-
-
-async def scans_a_static_code(on: Cast) -> Ask:
-    [terminal] = (await on.keeper.done(on.keeper.get("/v1/shop/terminals")))["data"]
-    where = f"/v1/static-codes/{terminal['code']}/orders"
-    order = await on.payer.done(on.payer.post(where, yuan(5_00)))
-    return _post(on.payer, "/v1/payments", {"order": order["id"]} | yuan(5_00))
-
-
-ACTS = (
-    pays,
-    pays_with_the_passkey,
-    sends,
-    recalls,
-    gives_a_packet,
-    opens_a_packet,
-    scans_a_static_code,
-    charges,
-    refunds,
-)
+async def world(bank_world: World) -> World:
+    return bank_world
 
 
 @contextmanager
@@ -140,7 +60,14 @@ def security_slow(on: Cast) -> Iterator[None]:
 
 @contextmanager
 def verdict_lost(on: Cast) -> Iterator[None]:
-    on.world.risk.lost |= {"authorize", "authorize_refund", "authorize_shares", "redeem_code"}
+    on.world.risk.lost |= {
+        "authorize",
+        "authorize_refund",
+        "authorize_shares",
+        "authorize_top_up",
+        "authorize_withdrawal",
+        "redeem_code",
+    }
     yield
     on.world.risk.heal()
 
@@ -185,21 +112,30 @@ FAULTS = (
 )
 
 
+def test_every_write_that_moves_money_is_here() -> None:
+    """By what the contract says that it may answer, or by its name."""
+    operations = committed().operations
+    assert ACTS.keys() <= operations.keys()
+    moving = {name for name, each in operations.items() if _moves_money(each)}
+    assert moving <= ACTS.keys(), moving - ACTS.keys()
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_asked_again_it_is_done_once(cast: Cast, fault: object) -> None:
     assert callable(fault)
-    for act in ACTS:
+    for name, act in ACTS.items():
         await _swept(cast)  # yesterday's packets go back
-        ask = await act(cast)
+        ask = await act.ready(cast)
         before = await _postings()
         with fault(cast):
             await _tried(ask)
         answer = await _until_done(cast, ask)
-        assert answer.is_success, f"{act.__name__}: {answer.status_code} {answer.text}"
+        assert answer.is_success, f"{name}: {answer.status_code} {answer.text}"
         await _swept(cast)
-        assert await _postings() - before == 1, f"{act.__name__} moved money not once"
+        moved = await _postings() - before
+        assert moved == act.postings, f"{name}: {moved} postings"
         again = await ask()
-        assert again.content == answer.content, f"{act.__name__} tells two stories"
+        assert again.content == answer.content, f"{name} tells two stories"
         assert again.headers["Idempotent-Replayed"] == "true"
         cast.world.later(days=1)  # yesterday's limits are no limits today
     [books] = await LEDGER.query("select coalesce(sum(posted_fen), 0) as sum from ledger.account")
@@ -278,16 +214,6 @@ async def test_a_payment_that_is_played_again(cast: Cast, api: httpx.AsyncClient
     assert await cast.world.balance(wallet_of(payer).account_id) == 20_000_00 - 23_00
 
 
-def _post(phone: Phone, path: str, body: object) -> Ask:
-    """The same write every time."""
-    key = str(uuid.uuid4())
-
-    async def ask() -> httpx.Response:
-        return await phone.post(path, body, key)
-
-    return ask
-
-
 async def _tried(ask: Ask) -> None:
     """As far as it gets: the answer may be a refusal, or none at all."""
     with suppress(AnswerLost, TimeoutError):
@@ -307,8 +233,10 @@ async def _until_done(on: Cast, ask: Ask) -> httpx.Response:
 
 
 async def _swept(on: Cast) -> None:
-    """What was promised and not posted yet is driven on within a minute."""
-    on.world.later(seconds=60)
+    """What was promised and not posted yet is driven on within a minute; the bank takes steps."""
+    for _ in range(60 // BANK_STEP_S):
+        on.world.later(seconds=BANK_STEP_S)
+        await on.world.services.banking.sweep()
     await on.world.services.payments.sweep()
     await on.world.services.redpackets.sweep()
 
@@ -316,3 +244,18 @@ async def _swept(on: Cast) -> None:
 async def _postings() -> int:
     [row] = await LEDGER.query("select count(*) as n from ledger.posting")
     return int(row["n"])
+
+
+def _moves_money(operation: Operation) -> bool:
+    if operation.method == "get" or operation.name.endswith(CEREMONY):
+        return False
+    told = {"ledger_unavailable", "payment_pending", "insufficient_funds"}
+    return bool(codes(operation) & told) or operation.name in {"create_topup", "open_red_packet"}
+
+
+def codes(operation: Operation) -> set[str]:
+    """Of all the problems that it may answer."""
+    contents = [each.get("content", {}) for each in operation.answers.values()]
+    schemas = [content[kind]["schema"] for content in contents for kind in content]
+    told = [part.get("properties", {}) for schema in schemas for part in schema.get("allOf", [])]
+    return {code for each in told for code in each.get("code", {}).get("enum", [])}
