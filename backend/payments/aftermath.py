@@ -1,5 +1,7 @@
 """What follows from a payment's new state: bills, events, sales. In its transaction."""
 
+from collections.abc import Sequence
+
 from backend.bills import Bill
 from backend.events import News
 from backend.payments.parts import Parts
@@ -10,16 +12,14 @@ from backend.payments.selling import sold_for
 _OUT = {"mch": "payment", "usr": "transfer", "red": "packet_out", "trf": "transfer"}
 
 
-async def record_posted(parts: Parts, row: PaymentRow, order: OrderRow) -> None:
-    if is_shop(row.payee_id):
-        await parts.sales.record(sold_for(order, row))
-    await parts.bills.record(bills_of(row))
+async def record_posted(parts: Parts, posted: Sequence[tuple[PaymentRow, OrderRow]]) -> None:
+    """All of them in as many statements as one."""
+    sales = [sold_for(order, row) for row, order in posted if is_shop(row.payee_id)]
+    if sales:
+        await parts.sales.record(tuple(sale for of_one in sales for sale in of_one))
+    await parts.bills.record(tuple(bill for row, _ in posted for bill in bills_of(row)))
     await parts.events.record_all(
-        (
-            News(f"order:{row.order_id}", "order_paid", row.order_id),
-            *_payees_news(row, order),
-            News(f"person:{row.payer_id}", "payment_posted", row.payment_id),
-        )
+        tuple(news for row, order in posted for news in _news_of_posted(row, order))
     )
 
 
@@ -80,6 +80,14 @@ def _payees_bill(row: PaymentRow) -> Bill:
         order_id=row.order_id,
         event_at=row.event_at,
         settled_at=row.posted_at,
+    )
+
+
+def _news_of_posted(row: PaymentRow, order: OrderRow) -> tuple[News, ...]:
+    return (
+        News(f"order:{row.order_id}", "order_paid", row.order_id),
+        *_payees_news(row, order),
+        News(f"person:{row.payer_id}", "payment_posted", row.payment_id),
     )
 
 

@@ -32,6 +32,7 @@ from backend.payments.records import (
     move_payment,
     pay_order,
 )
+from backend.payments.rounds import Rounds
 from backend.payments.rules import check_payable
 from backend.risk import Authorize
 from backend.verdict import SignedVerdict
@@ -40,8 +41,8 @@ _log = structlog.get_logger(__name__)
 
 
 class Driver:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, rounds: Rounds) -> None:
+        self._parts, self._rounds = parts, rounds
 
     async def authorize(self, row: PaymentRow, proof: Authorize) -> PaymentRow:
         """created → authorized, or → refused. Refuses: RiskUnavailable (try again with the same
@@ -55,11 +56,12 @@ class Driver:
         except DomainError as refusal:
             return await self.refuse(row, refusal, used_limits=True)
         try:
-            return await self._keep(row, verdict)
+            kept = await self._rounds.keep(row, verdict)
+            return kept or await self._keep(row, verdict)
         except DomainError as refusal:
             # Whoever asks again later is not to hear "busy" of an order that has been paid since.
-            kept = PaymentAbandoned() if refusal.retryable else refusal
-            await self.refuse(row, kept, used_limits=True)
+            final = PaymentAbandoned() if refusal.retryable else refusal
+            await self.refuse(row, final, used_limits=True)
             raise
 
     async def settle(self, row: PaymentRow) -> PaymentRow:
@@ -89,6 +91,10 @@ class Driver:
 
     async def finish(self, row: PaymentRow, posted: Posted) -> PaymentRow:
         """The new state and everything that follows from it, in one transaction."""
+        return await self._rounds.finish(row, posted) or await self._finish(row, posted)
+
+    async def _finish(self, row: PaymentRow, posted: Posted) -> PaymentRow:
+        """Where the order is not as it should be."""
         now = self._parts.clock.now()
         move = PaymentMove(
             leaves="authorized",
@@ -102,7 +108,7 @@ class Driver:
             order = paid or await lock_order(row.order_id)
             moved = await move_payment(row.payment_id, move)
             if moved is not None:
-                await record_posted(self._parts, moved, order)
+                await record_posted(self._parts, [(moved, order)])
         current = moved or await _current(row)
         if current.status != "posted" or (moved is not None and not paid):
             # Money moved: the payment says so, whatever became of the order. People must look.

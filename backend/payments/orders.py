@@ -32,6 +32,7 @@ from backend.payments.records import (
     move_order,
     move_payment,
 )
+from backend.payments.rounds import Rounds
 from backend.payments.rules import expired, sound, takeable
 from backend.payments.selling import sold
 from backend.sales import Sale
@@ -53,8 +54,9 @@ _CONTENT = (
 
 
 class Orders:
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, rounds: Rounds) -> None:
         self._parts, self._events, self._clock = parts, parts.events, parts.clock
+        self._rounds = rounds
 
     async def open_order(self, new: OpenOrder) -> Order:
         if not MIN_ORDER_LIFE <= new.life <= MAX_ORDER_LIFE or new.code == "shown":
@@ -100,7 +102,7 @@ class Orders:
         return order_as_seen(order, now)
 
     async def order(self, order_id: str) -> Order:
-        order = await find_order(order_id)
+        order = await self._rounds.order(order_id)
         if order is None:
             raise NotFound()
         return order_as_seen(order, self._clock.now())

@@ -26,13 +26,14 @@ from backend.payments.intents import (
 from backend.payments.orders import order_as_seen
 from backend.payments.parts import Parts, balance_of, ledger_at_hand, risk_at_hand
 from backend.payments.records import OrderRow, PaymentRow, find_order, find_payment
+from backend.payments.rounds import Rounds
 from backend.payments.rules import CLAIM_LIFE, check_amount, check_payable, is_pot
 from backend.risk import Assess, Authorize, PayeeFrozen, Prepare, Requirement
 
 
 class Paying:
-    def __init__(self, parts: Parts, driver: Driver) -> None:
-        self._parts, self._driver = parts, driver
+    def __init__(self, parts: Parts, driver: Driver, rounds: Rounds) -> None:
+        self._parts, self._driver, self._rounds = parts, driver, rounds
 
     async def quote(self, order_id: str, payer_id: str, device_secret: str) -> Quote:
         order = await _order(order_id)
@@ -63,7 +64,9 @@ class Paying:
 
     async def start(self, start: StartPayment) -> Started:
         self._check_form(start)
-        order = await _order(start.order_id)
+        order = await self._rounds.order(start.order_id)
+        if order is None:
+            raise NotFound()
         row = await find_payment(start.payment_id)
         if row is not None and not _same(row, start):
             raise IdReused()
@@ -75,9 +78,7 @@ class Paying:
         check_payable(order, await holder_of(order), start.payer_id, start.payment_id, now)
         check_amount(order, start.amount_fen)
         await check_accounts(self._parts, order, start.payer_id)
-        row = await claim(
-            row or await self._new(order, start), SHORT_OF_DEADLINE, self._parts.clock
-        )
+        row = await self._claim(row, order, start)
         if row.status != "created":
             return Started(payment=as_seen(await self._driver.settle(row)), requirement=None)
         return await self._go_on(row, start)
@@ -103,6 +104,15 @@ class Paying:
             raise BadRequest()
         if not self._parts.may_happen(start.event_at, self._parts.clock.now()):
             raise BadRequest()
+
+    async def _claim(
+        self, row: PaymentRow | None, order: OrderRow, start: StartPayment
+    ) -> PaymentRow:
+        if row is None:
+            row = await self._new(order, start)
+            if claimed := await self._rounds.claim(row, SHORT_OF_DEADLINE):
+                return claimed
+        return await claim(row, SHORT_OF_DEADLINE, self._parts.clock)
 
     async def _new(self, order: OrderRow, start: StartPayment) -> PaymentRow:
         payer = await self._parts.identity.person(start.payer_id)

@@ -33,6 +33,7 @@ from backend.payments.records import find_payment
 from backend.payments.refund_driver import RefundDriver
 from backend.payments.refund_sweep import RefundSweeper
 from backend.payments.refunding import Refunding
+from backend.payments.rounds import Rounds
 from backend.payments.sweep import Sweeper
 from backend.risk import FreezeState
 
@@ -40,9 +41,10 @@ from backend.risk import FreezeState
 class PaymentsService:
     def __init__(self, parts: Parts) -> None:
         self._clock = parts.clock
-        self._driver = Driver(parts)
-        self._paying = Paying(parts, self._driver)
-        self._orders = Orders(parts)
+        rounds = Rounds(parts)
+        self._driver = Driver(parts, rounds)
+        self._paying = Paying(parts, self._driver, rounds)
+        self._orders = Orders(parts, rounds)
         self._charging = Charging(parts, self._driver, self._orders)
         self._receiving = Receiving(parts, self._orders)
         self._refund_driver = RefundDriver(parts)

@@ -28,7 +28,7 @@ from backend.redpacket.rows import (
     shares_among,
 )
 from backend.redpacket.shares import is_lucky, lucky_share
-from backend.redpacket.together import Together
+from backend.together import Together
 
 REASON = "share"
 MAX_PACKETS = 32  # decided in one transaction

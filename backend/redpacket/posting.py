@@ -33,8 +33,8 @@ from backend.redpacket.rows import (
     lock_packets,
     shares_in,
 )
-from backend.redpacket.together import Together
 from backend.risk import AuthorizeShares, Opener
+from backend.together import Together
 
 MAX_BATCHES = 32  # noted as posted in one transaction
 AT_ONCE = timedelta(0)

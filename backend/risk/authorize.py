@@ -24,7 +24,6 @@ from backend.risk import (
 )
 from backend.risk.decisions import Decision
 from backend.risk.facts import Asked, gather
-from backend.risk.lookups import by_key
 from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.passkeys import (
@@ -87,8 +86,7 @@ async def authorize(parts: Parts, asked: Sequence[Authorize]) -> list[SignedVerd
     """All that wait; no two have the same intent id. Signed once the decisions are committed."""
     now = parts.clock.now()
     cases = [_case(each) for each in asked]
-    async with SEC.transaction():
-        await by_key()
+    async with SEC.transaction(by_key=True):
         await reservations.lock([each.intent_id for each in asked])
         await _load(cases, now)
         await _load_pots(cases, now)

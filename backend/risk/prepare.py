@@ -22,7 +22,6 @@ from backend.risk import (
 )
 from backend.risk.decisions import Decision
 from backend.risk.facts import Asked, gather
-from backend.risk.lookups import by_key
 from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.pot_forms import PACKET, POTS
@@ -80,8 +79,7 @@ async def _decide(
     answers: dict[str, Requirement | DomainError] = {}
     refused: list[Decision] = []
     openings: list[tuple[Prepare, Ceremony]] = []
-    async with SEC.transaction():
-        await by_key()
+    async with SEC.transaction(by_key=True):
         stored = await _stored([each.intent.intent_id for each in asked])
         facts = await gather(parts, [_asked(each) for each in asked])
         fresh = []

@@ -11,7 +11,6 @@ from backend.errors import DomainError, IdReused
 from backend.intent import Intent, intent_hash
 from backend.risk import decisions, intents, openers, pots
 from backend.risk.decisions import Decision
-from backend.risk.lookups import by_key
 from backend.risk.openers import Given, Guest
 from backend.risk.parts import Parts
 from backend.risk.pots import Pot
@@ -40,8 +39,7 @@ class Judge(msgspec.Struct, frozen=True):
 async def judge(parts: Parts, asked: Sequence[Judge]) -> list[tuple[Judged, ...] | DomainError]:
     """All that wait. Who may open is remembered as let pass to that packet."""
     now = parts.clock.now()
-    async with SEC.transaction():
-        await by_key()
+    async with SEC.transaction(by_key=True):
         known = await pots.read([each.pot_id for each in asked], now)
         wanted = [(each.pot_id, opener) for each in asked for opener in each.openers]
         guests = iter(await openers.guests_of(parts, wanted))
@@ -95,8 +93,7 @@ async def authorize(
     now = parts.clock.now()
     cases = [_case(each) for each in asked]
     sound = [case for case in cases if case.refusal is None]
-    async with SEC.transaction():
-        await by_key()
+    async with SEC.transaction(by_key=True):
         known = await pots.lock([case.intent.payer_id for case in sound], now)
         standing = await standing_of([case.intent.intent_id for case in sound])
         for case in sound:
