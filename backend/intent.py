@@ -28,7 +28,7 @@ class Intent(msgspec.Struct, frozen=True, array_like=True):
     intent_id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     kind: str  # "pay", "transfer", "topup", "refund", …: a closed set that risk knows
     payer_id: str  # person id, or "bank" for a top-up
-    payee_id: str  # person or shop id, or a card's
+    payee_id: str  # person or shop id, or the bank's token of a card
     payee_name: Annotated[str, msgspec.Meta(max_length=64)]  # as shown to the payer
     amount_fen: Amount
     fee_fen: int  # paid by the payee, inside the amount

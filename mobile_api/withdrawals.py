@@ -123,9 +123,9 @@ async def create(
 ) -> WithdrawalView:
     """Begin a withdrawal; it always takes a passkey. Nothing moves before it is confirmed.
 
-    Refuses: bad_request, not_found, card_not_bound, balance_too_low, withdrawal_too_small,
-    too_many_unconfirmed, withdrawal_lapsed, limit_exceeded, needs_passkey, payer_frozen,
-    device_unknown, intent_expired, id_reused."""
+    Refuses: bad_request, not_found, card_not_bound, card_not_proven, card_mismatch,
+    balance_too_low, withdrawal_too_small, too_many_unconfirmed, withdrawal_lapsed, limit_exceeded,
+    needs_passkey, payer_frozen, device_unknown, intent_expired, id_reused."""
     start = StartWithdrawal(
         withdrawal_id=once.id("wdr"),
         person_id=caller.person.person_id,
@@ -174,8 +174,8 @@ async def begin(
 ) -> WithdrawalView:
     """Open a fresh ceremony for a withdrawal that waits for its passkey.
 
-    Refuses: not_found, withdrawal_lapsed, limit_exceeded, needs_passkey, payer_frozen,
-    device_unknown, intent_expired."""
+    Refuses: not_found, card_not_proven, card_mismatch, withdrawal_lapsed, limit_exceeded,
+    needs_passkey, payer_frozen, device_unknown, intent_expired."""
     person_id, found_id = caller.person.person_id, checked(withdrawal_id, "wdr")
     found = await services.banking.withdrawal(person_id, found_id)
     again = found.begun_again(caller.proof, caller.address)

@@ -42,6 +42,7 @@ from backend.banking.shapes_withdrawal import (
     WithdrawalStarted,
     WithdrawalTerms,
 )
+from backend.bankleave import Leave
 from backend.errors import DomainError
 from backend.ids import Id
 from backend.money import Amount
@@ -153,12 +154,13 @@ class Payout(msgspec.Struct, frozen=True, kw_only=True):
 class BankGateway(Protocol):
     """What a bank does for us. The sandbox bank and real ones implement it."""
 
-    async def offer_card(self, card_id: str, number: str, holder: str) -> CardOffer:
+    async def offer_card(self, card_id: str, person_id: str, number: str, holder: str) -> CardOffer:
         """Starts the micro-code deposit. Refuses: CardRefused, BankUnavailable."""
         ...
 
-    async def confirm_card(self, token: str, code: str) -> None:
-        """Refuses: MicroCodeWrong, CardRefused, BankUnavailable."""
+    async def confirm_card(self, token: str, code: str) -> BankWord:
+        """The bank's word that the card is the person's (`bankword.CardStatement`), for the
+        security system. Refuses: MicroCodeWrong, CardRefused, BankUnavailable."""
         ...
 
     async def debit(self, order_id: str, token: str, person_id: str, amount_fen: int) -> BankAnswer:
@@ -175,10 +177,11 @@ class BankGateway(Protocol):
         ...
 
     async def pay_out(
-        self, order_id: str, token: str, owner_id: str, amount_fen: int
+        self, order_id: str, token: str, owner_id: str, amount_fen: int, leave: Leave
     ) -> BankAnswer:
-        """Credit the card, once per order id. A time-out is "pending". `find` says what became of
-        it. Its word names owner_id, the shop, as the bank's person."""
+        """Credit the card, once per order id, and never without the security system's leave for
+        exactly this. A time-out is "pending". `find` says what became of it. Its word names
+        owner_id, the shop, as the bank's person."""
         ...
 
     async def refund(self, order_id: str) -> None:
@@ -213,7 +216,8 @@ class Banking(Protocol):
 
     async def pay_out(self, start: StartPayout) -> Payout:
         """Idempotent; ends by `sweep` where the bank is slow. What risk and the ledger refuse is
-        no refusal here but its end. Refuses: IdReused, NotFound (the card), CardNotBound."""
+        no refusal here but its end. Refuses: IdReused, NotFound (the card), CardNotBound,
+        CardNotProven."""
         ...
 
     async def payout(self, shop_id: str, payout_id: str) -> Payout:
@@ -229,8 +233,9 @@ class Banking(Protocol):
 
     async def start_withdrawal(self, start: StartWithdrawal) -> WithdrawalStarted:
         """Store it and say what it takes; the same again while it is "created" opens a new
-        ceremony. Refuses: BadRequest, IdReused, NotFound (the card), CardNotBound, BalanceTooLow,
-        WithdrawalTooSmall, TooManyUnconfirmed, WithdrawalLapsed, and as risk.prepare_withdrawal."""
+        ceremony. Refuses: BadRequest, IdReused, NotFound (the card), CardNotBound, CardNotProven,
+        BalanceTooLow, WithdrawalTooSmall, TooManyUnconfirmed, WithdrawalLapsed, and as
+        risk.prepare_withdrawal."""
         ...
 
     async def confirm_withdrawal(self, confirm: ConfirmWithdrawal) -> Withdrawal:
@@ -264,6 +269,10 @@ class MicroCodeWrong(DomainError, code="micro_code_wrong"):
 
 class CardNotBound(DomainError, code="card_not_bound"):
     """The card is not confirmed yet."""
+
+
+class CardNotProven(DomainError, code="card_not_proven"):
+    """It was bound before the bank proved cards to the security system: to be bound anew."""
 
 
 class BankUnavailable(DomainError, code="bank_unavailable", retryable=True):

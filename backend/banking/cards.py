@@ -18,6 +18,7 @@ from backend.banking.rules import luhn
 from backend.clock import Clock
 from backend.db import TX
 from backend.errors import IdReused, NotFound
+from backend.risk import Risk
 
 OFFER_WINDOW = timedelta(hours=24)
 
@@ -33,8 +34,8 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class Cards:
-    def __init__(self, bank: BankGateway, clock: Clock) -> None:
-        self._bank, self._clock = bank, clock
+    def __init__(self, bank: BankGateway, risk: Risk, clock: Clock) -> None:
+        self._bank, self._risk, self._clock = bank, risk, clock
 
     async def bind(self, bind: BindCard) -> Card:
         known = await _find(bind.card_id)
@@ -44,7 +45,9 @@ class Cards:
             raise CardRefused(reason="number")
         await self._check_count(bind.person_id)
         try:
-            offer = await self._bank.offer_card(bind.card_id, bind.number, bind.holder)
+            offer = await self._bank.offer_card(
+                bind.card_id, bind.person_id, bind.number, bind.holder
+            )
         except CardRefused as refused:
             await self._keep(bind, "refused", reason=str(refused.params["reason"]))
             raise
@@ -61,11 +64,14 @@ class Cards:
             raise CardRefused(reason=kept.refusal_reason)
         if kept.card.status == "pending":
             try:
-                await self._bank.confirm_card(kept.token, confirm.code)
+                word = await self._bank.confirm_card(kept.token, confirm.code)
             except CardRefused as refused:
                 await _move(confirm.card_id, "refused", str(refused.params["reason"]))
                 raise
-            await _move(confirm.card_id, "bound")
+            # Before the card is bound here: what leaves for it, goes by the security system's own
+            # record. If this fails, the same code is taken again.
+            await self._risk.bind_card(word)
+            await _move(confirm.card_id, "bound", proven=True)
         return msgspec.structs.replace(kept.card, status="bound")
 
     async def cards(self, person_id: str) -> tuple[Card, ...]:
@@ -132,12 +138,13 @@ async def _find(card_id: str) -> _Kept | None:
     return _Kept(card, rows[0]["token"], rows[0]["refusal_reason"])
 
 
-async def _move(card_id: str, status: str, reason: str = "") -> None:
+async def _move(card_id: str, status: str, reason: str = "", *, proven: bool = False) -> None:
     """The only way a card changes its state."""
     await TX.query(
-        "update banking.card set status = $2, refusal_reason = $3 "
+        "update banking.card set status = $2, refusal_reason = $3, proven = $4 "
         "where card_id = $1 and status = 'pending'",
         card_id,
         status,
         reason,
+        proven,
     )

@@ -13,7 +13,9 @@ from backend.banking import (
     CardRefused,
     MicroCodeWrong,
 )
+from backend.bankleave import Leave
 from backend.errors import IdReused
+from backend.risk import BankWord
 
 CONNECT_TIMEOUT_S = 2
 CALL_TIMEOUT_S = 5
@@ -30,6 +32,10 @@ class _No(msgspec.Struct):
     tries_left: int = 0
 
 
+class _Confirmed(msgspec.Struct):
+    word: BankWord
+
+
 class HttpBank:
     """One keep-alive session; `close` it at the end."""
 
@@ -40,8 +46,8 @@ class HttpBank:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=connect_s)
         self._session: aiohttp.ClientSession | None = None
 
-    async def offer_card(self, card_id: str, number: str, holder: str) -> CardOffer:
-        body = {"card_id": card_id, "number": number, "holder": holder}
+    async def offer_card(self, card_id: str, person_id: str, number: str, holder: str) -> CardOffer:
+        body = {"card_id": card_id, "person_id": person_id, "number": number, "holder": holder}
         status, answer = await self._surely("POST", "/cards", body)
         if status in (REFUSED, CONFLICT):
             reason = _decode(answer, _No).reason
@@ -49,7 +55,7 @@ class HttpBank:
         _expect(status)
         return _decode(answer, CardOffer)
 
-    async def confirm_card(self, token: str, code: str) -> None:
+    async def confirm_card(self, token: str, code: str) -> BankWord:
         status, answer = await self._surely(
             "POST", "/cards/confirm", {"token": token, "code": code}
         )
@@ -59,14 +65,16 @@ class HttpBank:
                 raise MicroCodeWrong(tries_left=no.tries_left)
             raise CardRefused(reason=no.reason)
         _expect(status)
+        return _decode(answer, _Confirmed).word
 
     async def debit(self, order_id: str, token: str, person_id: str, amount_fen: int) -> BankAnswer:
         return await self._once("/orders", _order(order_id, token, person_id, amount_fen))
 
     async def pay_out(
-        self, order_id: str, token: str, owner_id: str, amount_fen: int
+        self, order_id: str, token: str, owner_id: str, amount_fen: int, leave: Leave
     ) -> BankAnswer:
-        return await self._once("/payouts", _order(order_id, token, owner_id, amount_fen))
+        order = _order(order_id, token, owner_id, amount_fen)
+        return await self._once("/payouts", order | {"leave": leave})
 
     async def _once(self, path: str, body: dict[str, Any]) -> BankAnswer:
         try:

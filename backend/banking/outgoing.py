@@ -18,6 +18,7 @@ from backend import keys
 from backend.apart import apart
 from backend.banking import BankAnswer, BankGateway, rules
 from backend.banking.rows import CLAIM
+from backend.bankleave import Leave, Order
 from backend.bankword import BankStatement
 from backend.clock import Clock
 from backend.db import TX
@@ -30,15 +31,6 @@ SWEEP_AT_ONCE = 32
 _encode = msgspec.msgpack.Encoder().encode
 _words = msgspec.msgpack.Decoder(BankWord)
 _log = structlog.get_logger(__name__)
-
-
-class Order(msgspec.Struct, frozen=True):
-    """What the bank is asked for. owner_id: whom its word names."""
-
-    order_id: str
-    token: str
-    owner_id: str
-    amount_fen: int
 
 
 class Away(Protocol):
@@ -87,6 +79,10 @@ class Route(Protocol[Row]):
 
     async def may_go(self, row: Row) -> bool:
         """Now, to the bank. False: it waits, and is asked about again."""
+        ...
+
+    async def leave(self, order: Order) -> Leave:
+        """The security system's, for this card; the bank pays on nothing less."""
         ...
 
     async def book_dispute(self, row: Row) -> None: ...
@@ -163,7 +159,7 @@ class Outgoing(Generic[Row]):
             return BankAnswer(outcome="pending")
         if self._clock.now() >= row.deadline_at:
             return await self._bank.end(*order)
-        return found or await self._bank.pay_out(*order)
+        return found or await self._bank.pay_out(*order, await self._route.leave(ask))
 
     # -- what the bank said, and the books --------------------------------------------------------
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from backend.banking import finality, own, rules
 from backend.banking.finality import Refused
 from backend.banking.payout_rows import PayoutRow
+from backend.bankleave import Leave, Order
 from backend.clock import to_ms
 from backend.errors import DomainError
 from backend.intent import Intent
@@ -37,6 +38,9 @@ class PayoutBooks:
         except Refused as never:
             raise Refused(why or never.code) from None
 
+    async def leave_of(self, order: Order) -> Leave:
+        return await self._risk.payout_leave(order.order_id, order.token)
+
     async def sent(self, row: PayoutRow) -> None:
         await own.move(
             self._ledger, rules.payout_sent(row.payout_id, row.amount_fen, to_ms(row.created_at))
@@ -68,7 +72,7 @@ def intent_of(row: PayoutRow) -> Intent:
         intent_id=row.payout_id,
         kind="payout",
         payer_id=row.shop_id,
-        payee_id=row.card_id,
+        payee_id=row.token,
         payee_name=f"{row.bank_name} {row.last4}"[:64],
         amount_fen=row.amount_fen,
         fee_fen=0,

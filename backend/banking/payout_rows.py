@@ -4,10 +4,11 @@ from datetime import datetime
 
 import msgspec
 
-from backend.banking import TRANSIT_LIFE, Payout, StartPayout
-from backend.banking.outgoing import Order
+from backend.banking import TRANSIT_LIFE, CardNotBound, CardNotProven, Payout, StartPayout
 from backend.banking.rows import CLAIM, PATIENCE, RETRY
+from backend.bankleave import Order
 from backend.db import TX
+from backend.errors import NotFound
 
 _COLUMNS = (
     "payout_id, shop_id, owner_id, p.card_id, amount_fen, p.status, refusal_code, nonce, word, "
@@ -49,12 +50,19 @@ async def find(payout_id: str) -> PayoutRow | None:
     return await TX.one(PayoutRow, f"{_SELECT} where payout_id = $1", payout_id)
 
 
-async def card_status(person_id: str, card_id: str) -> str | None:
-    """None if the card is not the person's."""
+async def check_card(person_id: str, card_id: str) -> None:
+    """It may be paid to. Refuses: NotFound (not the person's), CardNotBound, CardNotProven."""
     rows = await TX.query(
-        "select status from banking.card where card_id = $1 and person_id = $2", card_id, person_id
+        "select status, proven from banking.card where card_id = $1 and person_id = $2",
+        card_id,
+        person_id,
     )
-    return str(rows[0]["status"]) if rows else None
+    if not rows:
+        raise NotFound()
+    if rows[0]["status"] != "bound":
+        raise CardNotBound()
+    if not rows[0]["proven"]:
+        raise CardNotProven()
 
 
 async def insert(start: StartPayout, nonce: bytes, now: datetime) -> bool:

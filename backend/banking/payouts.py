@@ -10,7 +10,6 @@ from pathlib import Path
 
 from backend.banking import (
     BankGateway,
-    CardNotBound,
     Payout,
     PayoutClosed,
     PayoutRefused,
@@ -22,6 +21,7 @@ from backend.banking.finality import Refused
 from backend.banking.outgoing import Outgoing
 from backend.banking.payout_books import PayoutBooks
 from backend.banking.payout_rows import PayoutRow
+from backend.bankleave import Leave, Order
 from backend.clock import Clock
 from backend.db import TX
 from backend.errors import IdReused, NotFound
@@ -60,11 +60,7 @@ class Payouts:
         """False if the id is known."""
         if await payout_rows.find(start.payout_id) is not None:
             return False
-        status = await payout_rows.card_status(start.owner_id, start.card_id)
-        if status is None:
-            raise NotFound()
-        if status != "bound":
-            raise CardNotBound()
+        await payout_rows.check_card(start.owner_id, start.card_id)
         now = self._clock.now()
         return await payout_rows.insert(start, secrets.token_bytes(NONCE_BYTES), now)
 
@@ -110,6 +106,9 @@ class PayoutRoute:
 
     async def may_go(self, row: PayoutRow) -> bool:
         return True  # a shop that is stopped gets no verdict, and a payout goes at once
+
+    async def leave(self, order: Order) -> Leave:
+        return await self._books.leave_of(order)
 
     async def book_dispute(self, row: PayoutRow) -> None:
         await self._books.dispute(row)

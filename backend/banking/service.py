@@ -56,7 +56,7 @@ class BankingService:
         bank_keys: Path,
         history: bool = False,
     ) -> None:
-        self._cards = Cards(bank, clock)
+        self._cards = Cards(bank, risk, clock)
         record = Record(bills, events, clock)
         self._topups = TopUps(bank, Books(ledger, risk), record, clock, bank_keys)
         self._payouts = Payouts(bank, PayoutBooks(ledger, risk), events, clock, bank_keys)

@@ -66,14 +66,14 @@ class WithdrawalBooks:
 
 
 def intent_of(row: WithdrawalRow) -> Intent:
-    """The same bytes whenever it is made: this card, this amount, this speed."""
+    """The same bytes whenever it is made: the bank's token of this card, this amount and speed."""
     parts = (row.on_card_fen, row.fee_fen)
     at_ms = to_ms(row.created_at)
     return Intent(
         intent_id=row.withdrawal_id,
         kind="withdrawal",
         payer_id=row.person_id,
-        payee_id=row.card_id,
+        payee_id=row.token,
         payee_name=f"{row.bank_name} {row.last4}"[:64],
         amount_fen=row.amount_fen,
         fee_fen=row.fee_fen,

@@ -19,6 +19,7 @@ from backend.banking.record import WATCHED
 from backend.banking.rows import PATIENCE
 from backend.banking.withdrawal_books import WithdrawalBooks, kept
 from backend.banking.withdrawal_rows import Move, WithdrawalRow
+from backend.bankleave import Leave, Order
 from backend.bills import Bill, Bills
 from backend.clock import Clock
 from backend.db import TX
@@ -86,6 +87,9 @@ class WithdrawalRoute:
             return True
         await rows.put_off(row.withdrawal_id, self._clock.now() + TRANSIT_LIFE)
         return False
+
+    async def leave(self, order: Order) -> Leave:
+        return await self._risk.payout_leave(order.order_id, order.token)
 
     async def book_dispute(self, row: WithdrawalRow) -> None:
         await self._books.dispute(row)

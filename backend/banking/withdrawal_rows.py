@@ -5,9 +5,9 @@ from datetime import datetime
 import msgspec
 
 from backend.banking import StartWithdrawal, Withdrawal
-from backend.banking.outgoing import Order
 from backend.banking.rows import CLAIM, PATIENCE, RETRY
 from backend.banking.withdrawal_rules import FeeLine, Times
+from backend.bankleave import Order
 from backend.db import TX
 
 _COLUMNS = (

@@ -10,7 +10,6 @@ from backend.banking import (
     MAX_UNCONFIRMED,
     BalanceTooLow,
     BankGateway,
-    CardNotBound,
     ConfirmWithdrawal,
     SpeedTerms,
     StartWithdrawal,
@@ -88,6 +87,7 @@ class Withdrawals:
         if row.status != "created":
             return WithdrawalStarted(withdrawal=rows.shown(row), requirement=None)
         self._check_open(row)
+        await payout_rows.check_card(start.person_id, start.card_id)
         requirement = await self._risk.prepare_withdrawal(
             Prepare(intent_of(row), start.device_secret, start.address)
         )
@@ -124,11 +124,7 @@ class Withdrawals:
     async def _new(self, start: StartWithdrawal) -> WithdrawalRow:
         if not (type(start.amount_fen) is int and 0 < start.amount_fen <= MAX_AMOUNT_FEN):
             raise BadRequest()
-        status = await payout_rows.card_status(start.person_id, start.card_id)
-        if status is None:
-            raise NotFound()
-        if status != "bound":
-            raise CardNotBound()
+        await payout_rows.check_card(start.person_id, start.card_id)
         now = self._clock.now()
         fee_fen = wr.fee(await rows.fee_line(start.speed, now), start.amount_fen)
         if fee_fen >= start.amount_fen:

@@ -1,10 +1,10 @@
 """The security system's face. It decides; it trusts nothing that the transaction system says."""
 
-from datetime import datetime
 from typing import Annotated, Protocol
 
 import msgspec
 
+from backend.bankleave import Leave
 from backend.intent import Intent
 from backend.posting import MAX_TRANSFERS
 from backend.risk.refusals import *  # noqa: F403 — the refusals are part of the face
@@ -27,6 +27,17 @@ from backend.risk.shapes import (
     StartEnrolment,
     Status,
 )
+from backend.risk.shapes_money import *  # noqa: F403 — and these
+from backend.risk.shapes_money import (
+    Assess,
+    Authorize,
+    AuthorizeTopUp,
+    BankWord,
+    FreezeState,
+    Limit,
+    Prepare,
+    Requirement,
+)
 from backend.risk.shapes_pot import *  # noqa: F403 — and these
 from backend.risk.shapes_pot import AuthorizeShares, EndPot, Judged, Opener
 from backend.risk.shapes_shop import *  # noqa: F403 — and these
@@ -47,94 +58,6 @@ from backend.risk.shapes_shop import (
 from backend.verdict import SignedVerdict
 
 Openers = Annotated[tuple[Opener, ...], msgspec.Meta(min_length=1, max_length=MAX_TRANSFERS)]
-
-
-class Prepare(msgspec.Struct, frozen=True, array_like=True):
-    intent: Intent
-    device_secret: str
-    address: str = ""
-
-
-class Requirement(msgspec.Struct, frozen=True, array_like=True):
-    """What the intent takes: "none" (level C or D), "passkey", "wait" (until `wait_until`).
-
-    `ceremony` is set for "passkey" from `prepare`, never from `assess`; nor for a payment code that
-    a till prepares without the payer's device_secret: the payer's own `prepare` opens it.
-    Reasons for "passkey": over_free_each, over_free_day, over_free_count, over_static_day,
-    new_device, digits_revealed; of a refund: refund_over_free, new_device; withdrawal (always);
-    for "wait": known_payees_only, new_device_day, thawing; of a withdrawal: thawing, new_device.
-    """
-
-    takes: str
-    level: str
-    first_payment: bool  # to this payee
-    reasons: tuple[str, ...] = ()  # machine words, each with a text
-    wait_until: datetime | None = None
-    ceremony: Ceremony | None = None
-
-
-class Assess(msgspec.Struct, frozen=True, array_like=True):
-    """The facts of an intent that is not made yet.
-
-    kind: "pay" (to a shop), "transfer" (to a person), "packet" or "delayed" (into a pot: then `to`
-    is its terms' `to`). code: as of an intent; for "shown" the
-    answer does not know whether the digits were shown or the code was issued ahead.
-    """
-
-    payer_id: str
-    payee_id: str
-    amount_fen: int
-    code: str
-    device_secret: str
-    kind: str = "pay"
-    to: str = ""
-
-
-class Authorize(msgspec.Struct, frozen=True, array_like=True):
-    """Of a prepared intent: with the assertion asked for, or with the bound device alone."""
-
-    intent_id: str
-    device_secret: str = ""
-    ceremony_id: str = ""
-    response_json: Annotated[bytes, msgspec.Meta(max_length=16_384)] = b""
-
-
-class BankWord(msgspec.Struct, frozen=True, array_like=True):
-    """The bank's signed statement about one order; see `backend.bankword`."""
-
-    message: bytes
-    key_id: str
-    signature: bytes
-
-
-class AuthorizeTopUp(msgspec.Struct, frozen=True, array_like=True):
-    """The bank, not the transaction system, says that money came in."""
-
-    intent: Intent
-    word: BankWord
-
-
-class Limit(msgspec.Struct, frozen=True, array_like=True):
-    """One limit, as the limits page shows it. Amounts in fen; counts where it counts."""
-
-    # free_each, free_day, free_count, static_day, synced_day, packet_day, tier_year,
-    # withdraw_each, withdraw_instant, withdraw_next_day, withdraw_synced (by day),
-    # new_device_day, opened_count, opened_day, opened_year
-    name: str
-    level: str
-    period: str  # "each", "day", "year"
-    limit: int
-    used: int
-    counts: bool  # True: the numbers are a count, not fen
-
-
-class FreezeState(msgspec.Struct, frozen=True, array_like=True):
-    """thaws_at: set once undoing was approved; the wait until then is shown."""
-
-    frozen: bool
-    since: datetime | None = None
-    reason: str = ""  # "self", "alarm"
-    thaws_at: datetime | None = None
 
 
 class Risk(Protocol):
@@ -299,9 +222,21 @@ class Risk(Protocol):
     async def members(self, shop_id: str) -> tuple[ShopMember, ...]: ...
 
     async def set_payout_card(self, approval: Approval, shop_id: str, card_id: str) -> None:
-        """The owner's standing consent that settlements go to this card; the purpose is
-        "payout_card:<shop_id>:<card_id>". Refuses: MemberForbidden, CeremonyInvalid,
-        PasskeyRefused."""
+        """The owner's standing consent that settlements go to this card, which the bank has told
+        us to be the owner's; the purpose is "payout_card:<shop_id>:<card_id>". Refuses:
+        MemberForbidden, PayoutCardUnknown, CeremonyInvalid, PasskeyRefused."""
+        ...
+
+    # cards
+    async def bind_card(self, word: BankWord) -> None:
+        """The bank's word that a card is a person's: kept for good, apart from what the
+        transaction system keeps. Refuses: BankWordInvalid, IdReused (another card or token)."""
+        ...
+
+    async def payout_leave(self, order_id: str, token: str) -> Leave:
+        """What the bank is shown when an allowed payout or withdrawal is handed over: the intent
+        and its verdict, for this token alone. Refuses: IntentInvalid, IntentUsed (released),
+        PayerFrozen (by an alarm), CardMismatch, with an alarm."""
         ...
 
     # money that leaves a shop
@@ -319,8 +254,9 @@ class Risk(Protocol):
         ...
 
     async def authorize_payout(self, intent: Intent) -> SignedVerdict:
-        """kind "payout": payer_id the shop, payee_id the card set by its owner, posting reason
-        "payout": shop → bank:payout. Refuses: IntentInvalid, PayoutCardUnknown, PayerFrozen."""
+        """kind "payout": payer_id the shop, payee_id the bank's token of the card set by its owner,
+        payee_name "<bank> <last four>", posting reason "payout": shop → bank:payout. Refuses:
+        IntentInvalid, PayoutCardUnknown, CardMismatch (as `prepare_withdrawal`), PayerFrozen."""
         ...
 
     async def authorize_payout_return(self, authorize: AuthorizeTopUp) -> SignedVerdict:
@@ -330,12 +266,14 @@ class Risk(Protocol):
 
     # money to one's own card
     async def prepare_withdrawal(self, prepare: Prepare) -> Requirement:
-        """kind "withdrawal": payer_id the person, payee_id their card, code its speed ("instant",
-        "next_day"), posting person → bank:payout and the fee out of the amount. takes "passkey", or
+        """kind "withdrawal": payer_id the person, payee_id the bank's token of their card,
+        payee_name "<bank> <last four>", code its speed ("instant", "next_day"), posting person →
+        bank:payout and the fee out of the amount. takes "passkey", or
         "wait" (reasons thawing, new_device); first_payment: to this card. The same again opens a
         new ceremony. Refuses: IntentInvalid, IntentExpired, IdReused, DeviceUnknown, PayerFrozen,
-        NeedsPasskey, LimitExceeded ("withdraw_each", "withdraw_instant", "withdraw_next_day",
-        "withdraw_synced": with a synced passkey)."""
+        CardMismatch (with an alarm: token or name are not those that the bank told us of a card of
+        that person), NeedsPasskey, LimitExceeded ("withdraw_each", "withdraw_instant",
+        "withdraw_next_day", "withdraw_synced": with a synced passkey)."""
         ...
 
     async def authorize_withdrawal(self, authorize: Authorize) -> SignedVerdict:

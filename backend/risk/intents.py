@@ -166,7 +166,6 @@ def check_withdrawal(intent: Intent, now: datetime) -> None:
         intent.kind == WITHDRAWAL
         and ids.is_id(intent.intent_id, "wdr")
         and ids.is_id(intent.payer_id, "usr")
-        and ids.is_id(intent.payee_id, "crd")
         and intent.source == person
         and intent.code in SPEEDS
         and intent.fee_fen < intent.amount_fen

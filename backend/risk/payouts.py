@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from backend import ids
 from backend.clock import to_ms
 from backend.db import SEC
 from backend.errors import DomainError, IdReused
@@ -12,6 +13,7 @@ from backend.risk import (
     IntentUsed,
     PayerFrozen,
     PayoutCardUnknown,
+    bank_cards,
     decisions,
     intents,
     reservations,
@@ -51,6 +53,7 @@ async def authorize_return(parts: Parts, asked: AuthorizeTopUp) -> SignedVerdict
             parts.bank_keys,
             asked.word,
             (payout.intent_id, payout.payer_id, payout.amount_fen, REFUSED),
+            token_of(payout),
         )
     except DomainError as refusal:
         await record(intent, decisions.PAYOUT_RETURN, None, now, refusal.code)
@@ -61,11 +64,15 @@ async def authorize_return(parts: Parts, asked: AuthorizeTopUp) -> SignedVerdict
 
 
 async def _refuse(intent: Intent, now: datetime) -> None:
-    """Refuses: PayoutCardUnknown, PayerFrozen, IntentUsed."""
+    """Refuses: PayoutCardUnknown, CardMismatch, PayerFrozen, IntentUsed."""
     rows = await SEC.query(
-        "select payout_card_id from risk.shop where shop_id = $1", intent.payer_id
+        "select owner_id, payout_card_id from risk.shop where shop_id = $1", intent.payer_id
     )
-    if not rows or rows[0]["payout_card_id"] != intent.payee_id:
+    # Consents from before the bank told us its cards name none that we know: they are renewed.
+    if not rows or await bank_cards.find(rows[0]["payout_card_id"]) is None:
+        raise PayoutCardUnknown()
+    card = await bank_cards.of_intent(intent, rows[0]["owner_id"], now)
+    if card.card_id != rows[0]["payout_card_id"]:
         raise PayoutCardUnknown()
     if await shops.is_stopped(intent.payer_id, now):
         raise PayerFrozen()
@@ -87,6 +94,11 @@ async def _payout_of(intent: Intent) -> Intent:
     if (payout.payer_id, payout.amount_fen) != (intent.payee_id, intent.amount_fen):
         raise IntentInvalid()
     return payout
+
+
+def token_of(out: Intent) -> str:
+    """Of the card that it went to; "" of those that were allowed before intents named tokens."""
+    return "" if ids.is_id(out.payee_id, "crd") else out.payee_id
 
 
 async def verdict_for(intent: Intent, stage: str, now: datetime) -> Verdict:

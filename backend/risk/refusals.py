@@ -186,3 +186,7 @@ class PayoutCardUnknown(DomainError, code="payout_card_unknown"):
 
 class DeviceTooNew(DomainError, code="device_too_new"):
     """A new device takes no money out of the wallet yet; params: hours."""
+
+
+class CardMismatch(DomainError, code="card_mismatch"):
+    """Money was to go to another card than the one that the bank has confirmed as the owner's."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from backend.bankleave import Leave
 from backend.clock import Clock, clock_for
 from backend.db import SEC
 from backend.intent import Intent
@@ -13,6 +14,7 @@ from backend.risk import (
     AuthorizeRefund,
     AuthorizeShares,
     AuthorizeTopUp,
+    BankWord,
     BeginRegistration,
     Ceremony,
     ChangeMember,
@@ -47,6 +49,7 @@ from backend.risk import (
     StartEnrolment,
     Status,
     approvals,
+    bank_cards,
     demo,
     demo_history,
     devices,
@@ -202,6 +205,12 @@ class Service:
 
     async def set_payout_card(self, approval: Approval, shop_id: str, card_id: str) -> None:
         await shops.set_payout_card(self._parts, approval, shop_id, card_id)
+
+    async def bind_card(self, word: BankWord) -> None:
+        await bank_cards.bind(self._parts, word)
+
+    async def payout_leave(self, order_id: str, token: str) -> Leave:
+        return await bank_cards.leave(self._parts, order_id, token)
 
     async def prepare_refund(self, prepare_: PrepareRefund) -> Requirement:
         return await refunds.prepare(self._parts, prepare_)

@@ -13,8 +13,10 @@ from backend.risk import (
     DeviceUnknown,
     FoundShop,
     MemberForbidden,
+    PayoutCardUnknown,
     ShopMember,
     approvals,
+    bank_cards,
     registry,
 )
 from backend.risk.events import record
@@ -105,6 +107,9 @@ async def set_payout_card(parts: Parts, approval: Approval, shop_id: str, card_i
     role = await role_of(shop_id, approval.person_id)
     if role is None or not may(role, Permission.PAYOUT):
         raise MemberForbidden()
+    card = await bank_cards.find(card_id)
+    if card is None or card.person_id != approval.person_id:
+        raise PayoutCardUnknown()
     now = parts.clock.now()
     async with SEC.transaction():
         await SEC.query(

@@ -39,20 +39,22 @@ async def authorize(parts: Parts, asked: AuthorizeTopUp) -> SignedVerdict:
     return parts.signatures.sign([verdict], to_ms(now))[0]
 
 
-def check_word(bank: BankKeys, word: BankWord, expected: tuple[str, str, int, str]) -> None:
-    """expected: order, person, amount in fen, outcome. Refuses: BankWordInvalid."""
-    if not _signed(bank.of(word.key_id), word):
+def check_word(
+    bank: BankKeys, word: BankWord, expected: tuple[str, str, int, str], token: str = ""
+) -> None:
+    """expected: order, person, amount in fen, outcome. token: of the card, where it matters.
+    Refuses: BankWordInvalid."""
+    if not signed_by_bank(bank, word):
         raise BankWordInvalid()
     said = bankword.parse(word.message)
     if said is None or said.currency != CURRENCY or _content(said) != expected:
         raise BankWordInvalid()
+    if token and said.token != token:
+        raise BankWordInvalid()
 
 
-def _content(said: BankStatement) -> tuple[str, str, int, str]:
-    return (said.order_id, said.person_id, said.amount_fen, said.outcome)
-
-
-def _signed(key: bytes | None, word: BankWord) -> bool:
+def signed_by_bank(bank: BankKeys, word: BankWord) -> bool:
+    key = bank.of(word.key_id)
     if key is None:
         return False
     try:
@@ -60,6 +62,10 @@ def _signed(key: bytes | None, word: BankWord) -> bool:
     except InvalidSignature:
         return False
     return True
+
+
+def _content(said: BankStatement) -> tuple[str, str, int, str]:
+    return (said.order_id, said.person_id, said.amount_fen, said.outcome)
 
 
 async def _live(intent: Intent, now_ms: int) -> Verdict | None:

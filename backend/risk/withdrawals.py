@@ -17,6 +17,7 @@ from backend.risk import (
     PasskeyRequired,
     Prepare,
     Requirement,
+    bank_cards,
     ceremonies,
     consent,
     decisions,
@@ -53,6 +54,7 @@ async def prepare(parts: Parts, asked: Prepare) -> Requirement:
     intents.check_withdrawal(intent, now)
     try:
         drawer = await _drawer(parts, intent.payer_id, asked.device_secret)
+        await bank_cards.of_intent(intent, intent.payer_id, now)
         given = await _stored(intent, now)
         if given is not None:
             # It has its verdict: authorize gives it again, or says that it has ended.
@@ -85,7 +87,7 @@ async def authorize_return(parts: Parts, asked: AuthorizeTopUp) -> SignedVerdict
         out = await _withdrawal_of(intent)
         on_card_fen = out.amount_fen - out.fee_fen
         expected = (out.intent_id, out.payer_id, on_card_fen, payouts.REFUSED)
-        check_word(parts.bank_keys, asked.word, expected)
+        check_word(parts.bank_keys, asked.word, expected, payouts.token_of(out))
     except DomainError as refusal:
         await _refused(intent, decisions.WITHDRAWAL_RETURN, refusal, now)
         raise
@@ -132,7 +134,8 @@ async def _requirement(parts: Parts, intent: Intent, drawer: Drawer, now: dateti
 async def _ceremony(
     parts: Parts, intent: Intent, keys: tuple[bytes, ...], now: datetime
 ) -> Ceremony:
-    """The challenge is the hash of the intent: good for this card, amount and speed alone."""
+    """The challenge is the hash of the intent: good for the bank's token of this card, its name,
+    this amount and this speed alone."""
     challenge = intent_hash(intent)
     opening = ceremonies.Opening(
         kind=CEREMONY,

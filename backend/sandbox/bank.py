@@ -70,7 +70,7 @@ async def serve(settings: Settings, clock: Clock | None = None, pace: Pace | Non
     keys.publish(Path(settings.bank_keys), signer)
     store = Store(settings.path("bank.sqlite"), bank_book.SCHEMA)
     courier = Courier(store, signer, clock, _callback_address(settings))
-    bank = _Bank(store, signer, clock, courier, pace or Pace())
+    bank = _Bank(store, signer, clock, courier, pace or Pace(), Path(settings.verdict_keys))
     stop_listening = await listen(bank.application(), settings.bank_url)
     running = asyncio.create_task(courier.run())
 
@@ -90,11 +90,17 @@ def _callback_address(settings: Settings) -> str:
 
 
 class _Bank:
-    def __init__(
-        self, store: Store, signer: keys.Signer, clock: Clock, courier: Courier, pace: Pace
+    def __init__(  # noqa: PLR0913 — each is another thing
+        self,
+        store: Store,
+        signer: keys.Signer,
+        clock: Clock,
+        courier: Courier,
+        pace: Pace,
+        leave_keys: Path,
     ) -> None:
         self._store, self._signer, self._clock = store, signer, clock
-        self._courier, self._pace = courier, pace
+        self._courier, self._pace, self._leave_keys = courier, pace, leave_keys
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=64 * 1024, middlewares=[_refusals])

@@ -1,28 +1,17 @@
-"""The sandbox bank's books: card accounts, orders, and what it has decided. Plain SQLite.
-
-The bank never keeps a card number: an account is found by a keyed hash of it.
-"""
-
-import hmac
-import secrets
-import sqlite3
-from typing import NewType
+"""The sandbox bank's books: orders, and what it has decided. Plain SQLite."""
 
 import msgspec
 
 from backend.bankword import BankStatement, message
 from backend.keys import Signer
 from backend.money import Amount
-from backend.sandbox.cards import BANKS, Mode, luhn, mode
+from backend.sandbox.accounts import BankRefusal, Db, change, line, sign
+from backend.sandbox.card_book import Card, card_of
+from backend.sandbox.cards import Mode, mode
 from backend.sandbox.store import first, rows
 
-START_BALANCE_FEN = 10_000_000  # what a card account opens with: 100,000 yuan
-MAX_TRIES = 3
 FAULTS = 2  # how often a FAULT card answers 500 to one order before it works
 DUPLICATES = 5
-
-Db = sqlite3.Connection
-Token = NewType("Token", str)
 
 SCHEMA = """
 create table if not exists secret (key blob not null);
@@ -32,6 +21,7 @@ create table if not exists card (
     token text primary key, card_id text not null unique, account text not null,
     bank_name text not null, last4 text not null, holder text not null,
     code text not null, tries_left integer not null, status text not null);
+create table if not exists binder (token text primary key, person_id text not null);
 create table if not exists orders (
     order_id text primary key, token text not null, person_id text not null,
     amount_fen integer not null check (amount_fen > 0), outcome text not null,
@@ -51,14 +41,6 @@ create index if not exists orders_due on orders (due_ms) where next_outcome <> '
 """
 
 
-class BankRefusal(Exception):
-    """Why the bank does not do it: a word, and the tries left where it counts them."""
-
-    def __init__(self, reason: str, tries_left: int = 0) -> None:
-        super().__init__(reason)
-        self.reason, self.tries_left = reason, tries_left
-
-
 class Pace(msgspec.Struct, frozen=True):
     """How long the misbehaving cards take."""
 
@@ -67,18 +49,6 @@ class Pace(msgspec.Struct, frozen=True):
     late_s: float = 90.0  # after which a LATE order is decided
     contradict_s: float = 5.0
     early_s: float = 1.0  # by how much an EARLY call-back overtakes the answer
-
-
-class Card(msgspec.Struct, frozen=True):
-    token: str
-    card_id: str
-    account: str
-    bank_name: str
-    last4: str
-    holder: str
-    code: str
-    tries_left: int
-    status: str  # "offered", "confirmed", "refused"
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -95,76 +65,11 @@ class Order(msgspec.Struct, frozen=True):
     word: bytes
 
 
-class Word(msgspec.Struct, frozen=True, array_like=True):
-    """A signed statement on the wire: a JSON array of base64 message, key id, base64 signature."""
-
-    message: bytes
-    key_id: str
-    signature: bytes
-
-
 class Debit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     order_id: str
     token: str
     person_id: str
     amount_fen: Amount
-
-
-# -- cards --------------------------------------------------------------------------------------
-
-
-def offer(db: Db, card_id: str, number: str, holder: str, now_ms: int) -> Card:
-    """Start binding: a one-fen deposit with a code appears on the customer's statement."""
-    if not (luhn(number) and 12 <= len(number) <= 19):
-        raise BankRefusal("number")
-    bank_name = BANKS.get(number[:6])
-    if bank_name is None:
-        raise BankRefusal("unknown_bank")
-    if mode(number[-4:]) is Mode.NOT_TAKEN:
-        raise BankRefusal("not_taken")
-    account = _account(db, number)
-    known = first(Card, db.execute("select * from card where card_id = ?", (card_id,)))
-    if known is not None:
-        if (known.account, known.holder) != (account, holder):
-            raise BankRefusal("id_reused")
-        return known
-    card = Card(
-        token="tok_" + secrets.token_urlsafe(18),
-        card_id=card_id,
-        account=account,
-        bank_name=bank_name,
-        last4=number[-4:],
-        holder=holder,
-        code=f"{secrets.randbelow(10_000):04d}",
-        tries_left=MAX_TRIES,
-        status="offered",
-    )
-    db.execute("insert into card values (?,?,?,?,?,?,?,?,?)", msgspec.structs.astuple(card))
-    # The bank makes this deposit out of its own pocket: it is no part of the wallet's money.
-    _change(db, account, 1)
-    _line(db, account, now_ms, f"易支付 验证码 {card.code} · YiPay code", 1)
-    return card
-
-
-def confirm(db: Db, token: str, code: str) -> int:
-    """0 when confirmed, else the tries that are left. The count must be kept: so no raise here."""
-    card = card_of(db, token)
-    if card is None or card.status == "refused":
-        raise BankRefusal("micro_code_spent")
-    if card.status == "confirmed" or hmac.compare_digest(card.code, code):
-        db.execute("update card set status = 'confirmed' where token = ?", (token,))
-        return 0
-    left = card.tries_left - 1
-    status = "offered" if left else "refused"
-    db.execute("update card set tries_left = ?, status = ? where token = ?", (left, status, token))
-    return left or -1
-
-
-def card_of(db: Db, token: str) -> Card | None:
-    return first(Card, db.execute("select * from card where token = ?", (token,)))
-
-
-# -- orders -------------------------------------------------------------------------------------
 
 
 def order_of(db: Db, order_id: str) -> Order | None:
@@ -287,9 +192,9 @@ def decide(db: Db, order: Order, signer: Signer, now_ms: int) -> Order:
         settle = _give if _is_payout(db, order.order_id) else _take
         outcome, reason = settle(db, card, order, now_ms)
     statement = BankStatement(
-        order.order_id, order.person_id, order.amount_fen, "CNY", outcome, now_ms
+        order.order_id, order.person_id, order.amount_fen, "CNY", outcome, now_ms, order.token
     )
-    word = _sign(statement, signer)
+    word = sign(message(statement), signer)
     db.execute(
         "update orders set outcome = ?, reason = ?, next_outcome = '', word = ? where order_id = ?",
         (outcome, reason, word, order.order_id),
@@ -312,8 +217,8 @@ def refund(db: Db, order_id: str, now_ms: int) -> None:
         raise BankRefusal("not_paid")
     made = db.execute("insert or ignore into refund values (?, ?)", (order_id, order.amount_fen))
     if made.rowcount:
-        _change(db, card.account, order.amount_fen)
-        _line(db, card.account, now_ms, f"易支付 退回 {order_id} · YiPay", order.amount_fen)
+        change(db, card.account, order.amount_fen)
+        line(db, card.account, now_ms, f"易支付 退回 {order_id} · YiPay", order.amount_fen)
 
 
 def custody_fen(db: Db) -> int:
@@ -328,48 +233,15 @@ def custody_fen(db: Db) -> int:
 
 
 def _take(db: Db, card: Card, order: Order, now_ms: int) -> tuple[str, str]:
-    if not _change(db, card.account, -order.amount_fen):
+    if not change(db, card.account, -order.amount_fen):
         return "refused", "card_funds"
-    _line(db, card.account, now_ms, f"易支付 充值 {order.order_id} · YiPay", -order.amount_fen)
+    line(db, card.account, now_ms, f"易支付 充值 {order.order_id} · YiPay", -order.amount_fen)
     return "paid", ""
 
 
 def _give(db: Db, card: Card, order: Order, now_ms: int) -> tuple[str, str]:
     if custody_fen(db) < order.amount_fen:
         return "refused", "custody"
-    _change(db, card.account, order.amount_fen)
-    _line(db, card.account, now_ms, f"易支付 结算 {order.order_id} · YiPay", order.amount_fen)
+    change(db, card.account, order.amount_fen)
+    line(db, card.account, now_ms, f"易支付 结算 {order.order_id} · YiPay", order.amount_fen)
     return "paid", ""
-
-
-def _sign(statement: BankStatement, signer: Signer) -> bytes:
-    signed = message(statement)
-    return msgspec.json.encode(Word(signed, signer.key_id, signer.sign(signed)))
-
-
-def _account(db: Db, number: str) -> str:
-    """Opens the card's account when it is seen first."""
-    secret = db.execute("select key from secret").fetchone()
-    if secret is None:
-        db.execute("insert into secret values (?)", (secrets.token_bytes(32),))
-        secret = db.execute("select key from secret").fetchone()
-    account = hmac.new(secret[0], number.encode(), "sha256").hexdigest()
-    db.execute("insert or ignore into account values (?, ?)", (account, START_BALANCE_FEN))
-    return account
-
-
-def _change(db: Db, account: str, amount_fen: int) -> bool:
-    """False if the account has not that much."""
-    changed = db.execute(
-        "update account set balance_fen = balance_fen + ?1 "
-        "where account = ?2 and balance_fen + ?1 >= 0",
-        (amount_fen, account),
-    )
-    return changed.rowcount == 1
-
-
-def _line(db: Db, account: str, at_ms: int, what: str, amount_fen: int) -> None:
-    db.execute(
-        "insert into line (account, at_ms, what, amount_fen) values (?, ?, ?, ?)",
-        (account, at_ms, what, amount_fen),
-    )

@@ -9,7 +9,7 @@ import structlog
 from backend.clock import Clock, to_ms
 from backend.keys import Signer
 from backend.sandbox import bank_book
-from backend.sandbox.bank_book import Db
+from backend.sandbox.accounts import Db
 from backend.sandbox.store import Store, rows
 
 TICK_S = 0.1

@@ -151,6 +151,7 @@ class World:
                 of.get("currency", "CNY"),
                 outcome,
                 1,
+                of.get("token", ""),
             )
         )
         return BankWord(signed, signer.key_id, signer.sign(signed))

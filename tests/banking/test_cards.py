@@ -78,7 +78,7 @@ async def test_binding_is_idempotent_by_its_id(world: World) -> None:
             await world.banking.bind_card(msgspec.structs.replace(bind, **change))
     # Known to the bank, not to us: the answer was lost, and the id is used for another number.
     lost = binding()
-    await world.bank.offer_card(lost.card_id, lost.number, lost.holder)
+    await world.bank.offer_card(lost.card_id, lost.person_id, lost.number, lost.holder)
     other = msgspec.structs.replace(lost, number=number("621700", "0001"))
     with pytest.raises(IdReused):
         await world.banking.bind_card(other)

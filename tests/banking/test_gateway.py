@@ -8,7 +8,20 @@ from aiohttp import web
 
 from backend.banking import BankUnavailable
 from backend.banking.gateway import HttpBank
+from backend.bankleave import Leave
+from backend.intent import Intent
+from backend.posting import Posting, Transfer
+from backend.verdict import SignedVerdict, Verdict
 from tests.ports import free_port
+
+ORDER = ("pyo_1", "tok", "mch_1", 100)
+POSTING = Posting("pyo_1", "payout", (Transfer("shop:mch_1", "bank:payout", 100),))
+INTENT = Intent(
+    "pyo_1", "payout", "mch_1", "tok", "演示银行 0001", 100, 0, "shop:mch_1", "none", POSTING, 1,
+    bytes(32),
+)  # fmt: skip
+VERDICT = Verdict("vrd_1", bytes(32), bytes(32), "allow", "S", 1, 1, 2)
+LEAVE = Leave(INTENT, SignedVerdict(VERDICT, 0, 1, (), "verdict+00000001", bytes(64)))
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -75,8 +88,9 @@ async def broken() -> AsyncIterator[Broken]:
 @pytest.mark.parametrize("how", BROKEN)
 async def test_a_debit_without_a_clear_answer_is_pending(broken: Broken, how: str) -> None:
     broken.handler = BROKEN[how]
-    for ask in (broken.bank.debit, broken.bank.pay_out):
-        answer = await ask("top_1", "tok", "usr_1", 100)
+    debited = await broken.bank.debit("top_1", "tok", "usr_1", 100)
+    paid_out = await broken.bank.pay_out(*ORDER, LEAVE)
+    for answer in (debited, paid_out):
         assert (answer.outcome, answer.word) == ("pending", None)
 
 
@@ -89,12 +103,12 @@ async def test_other_calls_without_a_clear_answer_are_for_later(broken: Broken, 
         await broken.bank.end("top_1", "tok", "usr_1", 100)
     if how not in ("answers 409",):
         with pytest.raises(BankUnavailable):
-            await broken.bank.offer_card("crd_1", "6222000000080001", "张三")
-    if "JSON" not in how:  # these two need no more than the status
+            await broken.bank.offer_card("crd_1", "usr_1", "6222000000080001", "张三")
+    with pytest.raises(BankUnavailable):
+        await broken.bank.confirm_card("tok", "1234")
+    if "JSON" not in how:  # it needs no more than the status
         with pytest.raises(BankUnavailable):
             await broken.bank.refund("top_1")
-        with pytest.raises(BankUnavailable):
-            await broken.bank.confirm_card("tok", "1234")
 
 
 async def test_nobody_there_means_nothing_was_asked() -> None:
@@ -102,5 +116,5 @@ async def test_nobody_there_means_nothing_was_asked() -> None:
     with pytest.raises(BankUnavailable):
         await bank.debit("top_1", "tok", "usr_1", 100)
     with pytest.raises(BankUnavailable):
-        await bank.pay_out("pyo_1", "tok", "mch_1", 100)
+        await bank.pay_out(*ORDER, LEAVE)
     await bank.close()

@@ -23,7 +23,7 @@ from backend.banking import (
     ConfirmCard,
     StartTopUp,
 )
-from backend.bankword import BankStatement, message
+from backend.bankword import BankStatement, CardStatement, card_message, message
 from backend.errors import DomainError, OutcomeUnknown, Unavailable
 from backend.ledger import NewAccount
 from backend.ledger.service import running
@@ -56,15 +56,19 @@ class ChanceBank:
 
     def __init__(self, chance: Random, signer: keys.Signer) -> None:
         self.chance, self.signer = chance, signer
+        self.cards: dict[str, CardStatement] = {}
         self.orders: dict[str, Order] = {}
         self.words: list[BankWord] = []
         self.calm = False
 
-    async def offer_card(self, card_id: str, number: str, holder: str) -> CardOffer:
-        return CardOffer(token=f"tok_{card_id}", bank_name="偶然银行")
+    async def offer_card(self, card_id: str, person_id: str, number: str, holder: str) -> CardOffer:
+        token, bank_name = f"tok_{card_id}", "偶然银行"
+        self.cards[token] = CardStatement(card_id, person_id, token, bank_name, number[-4:])
+        return CardOffer(token=token, bank_name=bank_name)
 
-    async def confirm_card(self, token: str, code: str) -> None:
-        return None
+    async def confirm_card(self, token: str, code: str) -> BankWord:
+        signed = card_message(self.cards[token])
+        return BankWord(signed, self.signer.key_id, self.signer.sign(signed))
 
     async def debit(self, order_id: str, token: str, person_id: str, amount_fen: int) -> BankAnswer:
         await self._weather()

@@ -11,9 +11,8 @@ from backend.posting import Posting, Transfer
 from backend.risk import Authorize, AuthorizeTopUp, Prepare
 from backend.verdict import SignedVerdict
 from tests.passkey import Passkey
-from tests.risk.people import Person, World, altered, bank_word
+from tests.risk.people import Person, World, altered, bank_word, card_of
 
-CARD = "crd_01k0000000000000000000000c"
 TAKEN_FEN = 300_00
 
 
@@ -28,7 +27,7 @@ def withdrawal(
         intent_id=withdrawal_id,
         kind="withdrawal",
         payer_id=person.person_id,
-        payee_id=CARD,
+        payee_id=card_of(person.person_id).token,
         payee_name="演示银行 0001",
         amount_fen=amount_fen,
         fee_fen=fee,
@@ -71,5 +70,5 @@ def brought_back(world: World, out: Intent, outcome: str = "refused") -> Authori
         posting=Posting(return_id, "withdrawal_return", transfers),
     )
     at_ms = to_ms(world.clock.now())
-    said = BankStatement(out.intent_id, out.payer_id, on_card, "CNY", outcome, at_ms)
+    said = BankStatement(out.intent_id, out.payer_id, on_card, "CNY", outcome, at_ms, out.payee_id)
     return AuthorizeTopUp(intent, bank_word(said))

@@ -9,7 +9,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from backend import ids
-from backend.bankword import BankStatement, message
+from backend.bankword import BankStatement, CardStatement, card_message, message
 from backend.clock import FixedClock, to_ms
 from backend.db import SEC
 from backend.intent import Intent
@@ -100,11 +100,13 @@ class World:
         begin = BeginRegistration(ids.new("usr"), "小明", enrolment_id=enrolment_id)
         key = Passkey(synced=synced)
         enrolled = await self.register(begin, key)
+        await self.risk.bind_card(card_word(enrolled.person_id))
         return self._person(enrolled, number, key)
 
     async def demo_person(self) -> Person:
         person_id, number = ids.new("usr"), phone()
         enrolled = await self.risk.demo_enrol(person_id, "演示", number, "浏览器")
+        await self.risk.bind_card(card_word(person_id))
         return self._person(enrolled, number, Passkey())
 
     async def register(self, begin: BeginRegistration, key: Passkey) -> Enrolled:
@@ -224,6 +226,20 @@ def top_up(person_id: str, amount_fen: int, clock: FixedClock) -> AuthorizeTopUp
 
 def bank_word(statement: BankStatement, key: Ed25519PrivateKey = BANK_KEY) -> BankWord:
     signed = message(statement)
+    return BankWord(signed, BANK_KEY_ID, key.sign(signed))
+
+
+def card_of(person_id: str, nth: str = "") -> CardStatement:
+    """Everybody has one; `nth`: a letter, of another one."""
+    card_id = f"crd_{nth or person_id[4]}{person_id[5:]}"
+    return CardStatement(card_id, person_id, f"tok_{card_id}", "演示银行", "0001")
+
+
+def card_word(
+    person_id: str, nth: str = "", key: Ed25519PrivateKey = BANK_KEY, **changes: Any
+) -> BankWord:
+    """The bank's, that a card is the person's."""
+    signed = card_message(msgspec.structs.replace(card_of(person_id, nth), **changes))
     return BankWord(signed, BANK_KEY_ID, key.sign(signed))
 
 

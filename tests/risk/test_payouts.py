@@ -21,28 +21,41 @@ from backend.risk import (
     PayerFrozen,
     PayoutCardUnknown,
 )
-from tests.risk.people import Person, World, alarm, altered, bank_word, found_shop
+from tests.risk.people import (
+    Person,
+    World,
+    alarm,
+    altered,
+    bank_word,
+    card_of,
+    card_word,
+    found_shop,
+)
 
-CARD = "crd_01k0000000000000000000000c"
 DUE_FEN = 1_234_56
 
 
 async def shop_with_card(world: World) -> tuple[str, Person]:
     owner = await world.person()
     shop_id = await found_shop(world, owner)
-    approval = await world.approve(owner, f"payout_card:{shop_id}:{CARD}")
-    await world.risk.set_payout_card(approval, shop_id, CARD)
+    await choose(world, shop_id, owner)
     return shop_id, owner
 
 
-def payout(world: World, shop_id: str, card_id: str = CARD) -> Intent:
+async def choose(world: World, shop_id: str, owner: Person, nth: str = "") -> None:
+    card_id = card_of(owner.person_id, nth).card_id
+    approval = await world.approve(owner, f"payout_card:{shop_id}:{card_id}")
+    await world.risk.set_payout_card(approval, shop_id, card_id)
+
+
+def payout(world: World, shop_id: str, owner: Person, nth: str = "") -> Intent:
     payout_id, shop = ids.new("pyo"), f"shop:{shop_id}"
     return Intent(
         intent_id=payout_id,
         kind="payout",
         payer_id=shop_id,
-        payee_id=card_id,
-        payee_name="银行卡",
+        payee_id=card_of(owner.person_id, nth).token,
+        payee_name="演示银行 0001",
         amount_fen=DUE_FEN,
         fee_fen=0,
         source=shop,
@@ -66,15 +79,14 @@ def returned(world: World, out: Intent, outcome: str = "refused") -> AuthorizeTo
             return_id, "payout_return", (Transfer("bank:payout", shop, out.amount_fen),)
         ),
     )
-    said = BankStatement(
-        out.intent_id, out.payer_id, out.amount_fen, "CNY", outcome, to_ms(world.clock.now())
-    )
+    at_ms, paid = to_ms(world.clock.now()), (out.intent_id, out.payer_id, out.amount_fen)
+    said = BankStatement(*paid, "CNY", outcome, at_ms, out.payee_id)
     return AuthorizeTopUp(intent, bank_word(said))
 
 
 async def test_a_payout_goes_to_the_owners_card(world: World) -> None:
-    shop_id, _ = await shop_with_card(world)
-    wanted = payout(world, shop_id)
+    shop_id, owner = await shop_with_card(world)
+    wanted = payout(world, shop_id, owner)
     signed = await world.risk.authorize_payout(wanted)
     assert signed.verdict.level == "S"
     assert await world.risk.authorize_payout(wanted) == signed
@@ -87,20 +99,19 @@ async def test_a_payout_goes_to_the_owners_card(world: World) -> None:
 
 async def test_no_other_card_gets_the_money(world: World) -> None:
     shop_id, owner = await shop_with_card(world)
-    other = CARD[:-1] + "d"
-    for wanted in (payout(world, shop_id, other), payout(world, ids.new("mch"))):
+    await world.risk.bind_card(card_word(owner.person_id, "d"))
+    for wanted in (payout(world, shop_id, owner, "d"), payout(world, ids.new("mch"), owner)):
         with pytest.raises(PayoutCardUnknown):
             await world.risk.authorize_payout(wanted)
-    approval = await world.approve(owner, f"payout_card:{shop_id}:{other}")
-    await world.risk.set_payout_card(approval, shop_id, other)
+    await choose(world, shop_id, owner, "d")
     with pytest.raises(PayoutCardUnknown):
-        await world.risk.authorize_payout(payout(world, shop_id))
-    await world.risk.authorize_payout(payout(world, shop_id, other))
+        await world.risk.authorize_payout(payout(world, shop_id, owner))
+    await world.risk.authorize_payout(payout(world, shop_id, owner, "d"))
 
 
 async def test_a_payout_moves_what_it_says(world: World) -> None:
     shop_id, owner = await shop_with_card(world)
-    good = payout(world, shop_id)
+    good = payout(world, shop_id, owner)
     more = msgspec.structs.replace(
         good.posting, transfers=(Transfer(good.source, "bank:payout", DUE_FEN + 1),)
     )
@@ -119,17 +130,17 @@ async def test_a_payout_moves_what_it_says(world: World) -> None:
 
 
 async def test_a_frozen_shop_is_paid_nothing_out(world: World) -> None:
-    (frozen, _), (stopped, owner) = await shop_with_card(world), await shop_with_card(world)
-    await alarm(world, f"shop:{frozen}")
-    await world.risk.freeze(owner.person_id, owner.secret)
-    for shop_id in (frozen, stopped):
+    frozen, stopped = await shop_with_card(world), await shop_with_card(world)
+    await alarm(world, f"shop:{frozen[0]}")
+    await world.risk.freeze(stopped[1].person_id, stopped[1].secret)
+    for shop_id, owner in (frozen, stopped):
         with pytest.raises(PayerFrozen):
-            await world.risk.authorize_payout(payout(world, shop_id))
+            await world.risk.authorize_payout(payout(world, shop_id, owner))
 
 
 async def test_a_released_payout_gets_no_verdict_any_more(world: World) -> None:
-    shop_id, _ = await shop_with_card(world)
-    wanted = payout(world, shop_id)
+    shop_id, owner = await shop_with_card(world)
+    wanted = payout(world, shop_id, owner)
     await world.risk.authorize_payout(wanted)
     await world.risk.release(wanted.intent_id)
     with pytest.raises(IntentUsed):
@@ -140,8 +151,8 @@ async def test_a_released_payout_gets_no_verdict_any_more(world: World) -> None:
 
 
 async def test_what_the_bank_refused_comes_back(world: World) -> None:
-    shop_id, _ = await shop_with_card(world)
-    out = payout(world, shop_id)
+    shop_id, owner = await shop_with_card(world)
+    out = payout(world, shop_id, owner)
     await world.risk.authorize_payout(out)
     back = returned(world, out)
     await alarm(world, f"shop:{shop_id}")  # money may come in
@@ -162,8 +173,8 @@ async def test_what_the_bank_refused_comes_back(world: World) -> None:
 
 
 async def test_only_the_banks_refusal_brings_a_payout_back(world: World) -> None:
-    shop_id, _ = await shop_with_card(world)
-    out, other = payout(world, shop_id), payout(world, shop_id)
+    shop_id, owner = await shop_with_card(world)
+    out, other = payout(world, shop_id, owner), payout(world, shop_id, owner)
     await world.risk.authorize_payout(out)
     good = returned(world, out)
     forged = msgspec.structs.replace(good.word, signature=bytes(64))
@@ -177,3 +188,14 @@ async def test_only_the_banks_refusal_brings_a_payout_back(world: World) -> None
         await world.risk.authorize_payout_return(returned(world, less))
     with pytest.raises(IntentInvalid):
         await world.risk.authorize_top_up(good)
+
+
+async def test_a_payout_comes_back_on_the_word_about_its_own_card(world: World) -> None:
+    shop_id, owner = await shop_with_card(world)
+    out = payout(world, shop_id, owner)
+    await world.risk.authorize_payout(out)
+    good = returned(world, out)
+    elsewhere = returned(world, altered(out, payee_id="tok_elsewhere"))
+    with pytest.raises(BankWordInvalid):
+        await world.risk.authorize_payout_return(AuthorizeTopUp(good.intent, elsewhere.word))
+    await world.risk.authorize_payout_return(good)

@@ -23,9 +23,7 @@ from backend.risk import (
     ShopMember,
 )
 from backend.shop_roles import Role
-from tests.risk.people import Person, World, alarm, found_shop, hire
-
-CARD = "crd_01k0000000000000000000000c"
+from tests.risk.people import Person, World, alarm, card_of, found_shop, hire
 
 
 async def invite(world: World, shop_id: str, by: Person, role: Role = Role.CASHIER) -> Invitation:
@@ -223,22 +221,29 @@ async def test_the_payout_card_takes_the_owners_passkey(world: World) -> None:
     owner = await world.person()
     shop_id = await found_shop(world, owner)
     manager = await hire(world, shop_id, owner, Role.MANAGER)
-    purpose = f"payout_card:{shop_id}:{CARD}"
+    card_id = card_of(owner.person_id).card_id
+    purpose = f"payout_card:{shop_id}:{card_id}"
     with pytest.raises(MemberForbidden):
-        await world.risk.set_payout_card(await world.approve(manager, purpose), shop_id, CARD)
-    other_card = CARD[:-1] + "d"
+        await world.risk.set_payout_card(await world.approve(manager, purpose), shop_id, card_id)
+    other_card = card_of(owner.person_id, "d").card_id
     with pytest.raises(CeremonyInvalid):
         await world.risk.set_payout_card(await world.approve(owner, purpose), shop_id, other_card)
     approval = await world.approve(owner, purpose, manager.key)
     with pytest.raises(PasskeyRefused):
-        await world.risk.set_payout_card(approval, shop_id, CARD)
-    await world.risk.set_payout_card(await world.approve(owner, purpose), shop_id, CARD)
+        await world.risk.set_payout_card(approval, shop_id, card_id)
+    await world.risk.set_payout_card(await world.approve(owner, purpose), shop_id, card_id)
     [row] = await SEC.query("select payout_card_id, payout_card_at from risk.shop")
-    assert tuple(row) == (CARD, world.clock.now())
+    assert tuple(row) == (card_id, world.clock.now())
 
 
 @pytest.mark.parametrize(
-    "purpose", ["join_shop:", "join_shop:inv_x", "payout_card:mch_x:crd_x", f"payout_card:{CARD}"]
+    "purpose",
+    [
+        "join_shop:",
+        "join_shop:inv_x",
+        "payout_card:mch_x:crd_x",
+        "payout_card:crd_01k0000000000000000000000c",
+    ],
 )
 async def test_no_approval_for_half_a_purpose(world: World, purpose: str) -> None:
     person = await world.person()

@@ -29,8 +29,8 @@ from backend.risk import (
     Prepare,
 )
 from tests.passkey import Passkey
-from tests.risk.drawing import CARD, TAKEN_FEN, brought_back, draw, signed, withdrawal
-from tests.risk.people import World, alarm, altered
+from tests.risk.drawing import TAKEN_FEN, brought_back, draw, signed, withdrawal
+from tests.risk.people import World, alarm, altered, card_of
 
 
 @pytest.mark.parametrize(("synced", "level"), [(False, "A"), (True, "B")])
@@ -377,4 +377,5 @@ async def test_every_decision_is_kept(world: World) -> None:
         ("withdrawal_prepare", "refuse", "", "limit_exceeded"),
         ("withdrawal_return", "allow", "S", ""),
     ]
-    assert CARD in [row["payee_id"] for row in await SEC.query("select payee_id from risk.intent")]
+    token = card_of(person.person_id).token
+    assert token in [row["payee_id"] for row in await SEC.query("select payee_id from risk.intent")]

@@ -22,6 +22,8 @@ def places(tmp_path: Path) -> Settings:
     return Settings(
         data_dir=str(tmp_path),
         bank_keys=str(tmp_path / "bank.json"),
+        keys_dir=str(tmp_path / "keys"),
+        verdict_keys=str(tmp_path / "verdict.json"),
         port=free_port(),
         bank_url=f"http://127.0.0.1:{free_port()}",
         sms_url=f"http://127.0.0.1:{free_port()}",

@@ -12,12 +12,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from backend import bankword, ids, keys
 from backend.sandbox import bank
-from backend.sandbox.bank_book import START_BALANCE_FEN
+from backend.sandbox.accounts import START_BALANCE_FEN
 from backend.sandbox.cards import TEST_CARDS, luhn, number
 from backend.settings import Settings
 from tests.sandbox.conftest import QUICK, Said, Wallet
 
 GOOD = number("622200", "0001")
+
+
+class Confirmed(msgspec.Struct):
+    word: tuple[bytes, str, bytes]
 
 
 class Customer:
@@ -38,7 +42,7 @@ class Customer:
 
     async def card(self, number: str = GOOD) -> str:
         status, body = await self.post(
-            "/cards", card_id=ids.new("car"), number=number, holder="张三"
+            "/cards", card_id=ids.new("car"), person_id="usr_x", number=number, holder="张三"
         )
         assert status == 200
         token: str = msgspec.json.decode(body)["token"]
@@ -138,12 +142,16 @@ async def test_a_card_pays_no_more_than_it_has(customer: Customer) -> None:
     ],
 )
 async def test_cards_that_are_not_taken(customer: Customer, number_: str, reason: str) -> None:
-    status, body = await customer.post("/cards", card_id="car_1", number=number_, holder="张三")
+    status, body = await customer.post(
+        "/cards", card_id="car_1", person_id="usr_x", number=number_, holder="张三"
+    )
     assert (status, msgspec.json.decode(body)["reason"]) == (422, reason)
 
 
 async def test_three_wrong_codes_end_the_offer(customer: Customer) -> None:
-    _, body = await customer.post("/cards", card_id="car_1", number=GOOD, holder="张三")
+    _, body = await customer.post(
+        "/cards", card_id="car_1", person_id="usr_x", number=GOOD, holder="张三"
+    )
     token, right = msgspec.json.decode(body)["token"], await customer.code()
     wrong = f"{(int(right) + 1) % 10_000:04d}"
     seen = [await customer.post("/cards/confirm", token=token, code=wrong) for _ in range(3)]
@@ -156,11 +164,30 @@ async def test_three_wrong_codes_end_the_offer(customer: Customer) -> None:
 
 
 async def test_an_offer_is_idempotent_by_its_id(customer: Customer) -> None:
-    offer = {"card_id": "car_1", "number": GOOD, "holder": "张三"}
+    offer = {"card_id": "car_1", "person_id": "usr_x", "number": GOOD, "holder": "张三"}
     first, again = await customer.post("/cards", **offer), await customer.post("/cards", **offer)
     assert first == again
-    status, _ = await customer.post("/cards", **offer | {"number": number("621700", "0001")})
-    assert status == 409
+    for change in ({"number": number("621700", "0001")}, {"person_id": "usr_y"}):
+        status, _ = await customer.post("/cards", **offer | change)
+        assert status == 409
+
+
+async def test_a_confirmed_card_is_the_persons_by_the_banks_word(
+    customer: Customer, places: Settings
+) -> None:
+    offer = {"card_id": "car_1", "person_id": "usr_x", "number": GOOD, "holder": "张三"}
+    _, body = await customer.post("/cards", **offer)
+    token, code = msgspec.json.decode(body)["token"], await customer.code()
+    answers = [await customer.post("/cards/confirm", token=token, code=code) for _ in range(2)]
+    assert answers[0] == answers[1]
+    message, key_id, signature = msgspec.json.decode(answers[0][1], type=Confirmed).word
+    key = keys.published(Path(places.bank_keys))[key_id]
+    Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    said = bankword.parse_card(message)
+    assert said is not None
+    assert (said.card_id, said.person_id, said.token) == ("car_1", "usr_x", token)
+    assert (said.bank_name, said.last4) == ("沙箱工商银行", "0001")
+    assert bankword.parse(message) is None
 
 
 @pytest.mark.parametrize(("last4", "reason"), [("0002", "card_funds"), ("0009", "card_blocked")])

@@ -21,7 +21,7 @@ from tests.risk.auditor.conftest import ANN, BANK, SHOP, Town, Watch
 from tests.risk.auditor.test_forgery import expect, forge
 from tests.risk.people import Outbox, Person, World, found_shop
 from tests.risk.refunding import Sale, refund_of
-from tests.risk.test_payouts import CARD, DUE_FEN, payout, returned
+from tests.risk.test_payouts import DUE_FEN, choose, payout, returned
 
 PAYOUT = "bank:payout"
 
@@ -64,10 +64,9 @@ async def allowed(world: World, asked: PrepareRefund) -> SignedVerdict:
 async def with_card(world: World, town: Town) -> Intent:
     """A payout that the shop has the money for."""
     owner, shop_id = await shop_of(world, town)
-    approval = await world.approve(owner, f"payout_card:{shop_id}:{CARD}")
-    await world.risk.set_payout_card(approval, shop_id, CARD)
+    await choose(world, shop_id, owner)
     await town.pay(BANK, f"shop:{shop_id}", DUE_FEN)
-    return payout(world, shop_id)
+    return payout(world, shop_id, owner)
 
 
 async def test_refunds_payouts_and_returns_are_lawful(
