@@ -1,6 +1,8 @@
 """Server nonces of DPoP (RFC 9449 §8): a proof can't be made long ahead of its use.
 
-Each is made from its stretch of time by a key, so nothing is stored and all processes agree.
+Each is made from its stretch of time by a key, so nothing is stored and all processes agree. It is
+also made from the id of what remembers spent proofs: when that was lost, no proof of before is
+taken any more (`memory_id` is set anew then).
 """
 
 import hmac
@@ -17,8 +19,8 @@ BYTES = 18
 
 
 class Nonces:
-    def __init__(self, keys: Path, clock: Clock) -> None:
-        self._keys, self._clock = keys, clock
+    def __init__(self, keys: Path, clock: Clock, memory_id: str) -> None:
+        self._keys, self._clock, self.memory_id = keys, clock, memory_id
 
     @cached_property
     def _key(self) -> bytes:
@@ -36,4 +38,5 @@ class Nonces:
         return int(self._clock.now().timestamp()) // STRETCH_S
 
     def _of(self, stretch: int) -> str:
-        return base64url(hmac.digest(self._key, b"nonce\n%d" % stretch, "sha256")[:BYTES])
+        said = f"nonce\n{stretch}\n{self.memory_id}".encode()
+        return base64url(hmac.digest(self._key, said, "sha256")[:BYTES])

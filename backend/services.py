@@ -121,6 +121,7 @@ def _remote(face: type[Face], address: str, settings: Settings, stack: AsyncExit
 async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Services:
     payments = PaymentsService(parts)
     await payments.open_company_accounts()
+    keys, memory_id = Path(settings.keys_dir), await parts.identity.proof_memory()
     banking = BankingService(
         bank=bank,
         ledger=parts.ledger,
@@ -163,8 +164,8 @@ async def _assemble(settings: Settings, parts: Parts, bank: HttpBank) -> Service
             )
         ),
         transfers=transfers,
-        tokens=AccessTokens(Path(settings.keys_dir), settings.public_origin, parts.clock),
-        nonces=Nonces(Path(settings.keys_dir), parts.clock),
+        tokens=AccessTokens(keys, settings.public_origin, parts.clock),
+        nonces=Nonces(keys, parts.clock, memory_id),
     )
 
 

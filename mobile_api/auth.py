@@ -6,8 +6,8 @@ that it is for a call of that operation, and that it was not spent for other mon
 """
 
 import hmac
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote
@@ -25,7 +25,7 @@ from backend.access_token import TokenInvalid
 from backend.base64url import base64url
 from backend.clock import Clock, from_ms
 from backend.errors import DomainError
-from backend.identity import SignedOut, SpentProof
+from backend.identity import ProofsForgotten, SignedOut, SpentProof
 from backend.proof import MAX_SKEW_S, Proof, ProofInvalid
 from backend.services import Services
 from backend.settings import Settings
@@ -106,7 +106,8 @@ async def provide_holder(request: Request[Any, Any, Any]) -> Holder:
         return known
     with refusing(request.scope):
         text, proven = await _proven(request, "")
-        await _services(request).identity.spend_proof(_spent(proven))
+        async with _remembering(_services(request)) as memory_id:
+            await _services(request).identity.spend_proof(_spent(proven, memory_id))
     found = Holder(thumbprint=proven.thumbprint, proof=text, address=_address(request))
     request.scope["state"][_HOLDER] = found
     return found
@@ -132,7 +133,8 @@ async def _caller(request: Request[Any, Any, Any]) -> Caller:
     text, proven = await _proven(request, token)
     if not hmac.compare_digest(access.cnf.jkt, proven.thumbprint):
         raise TokenInvalid()
-    found = await services.identity.phone_caller(access.sid, _spent(proven))
+    async with _remembering(services) as memory_id:
+        found = await services.identity.phone_caller(access.sid, _spent(proven, memory_id))
     session = found.session
     if (session.person_id, session.device_id) != (access.sub, access.dev):
         raise TokenInvalid()
@@ -207,9 +209,22 @@ def _called(refusal: DomainError, scope: Scope) -> str:
     return ERRORS.get(refusal.code, "")
 
 
-def _spent(proven: Proof) -> SpentProof:
+@asynccontextmanager
+async def _remembering(services: Services) -> AsyncIterator[str]:
+    """The memory that the nonce of this proof was made for. Entered where the nonce was checked:
+    nothing waits in between. Refuses: NonceWanted (a crash emptied that memory)."""
+    try:
+        yield services.nonces.memory_id
+    except ProofsForgotten:
+        services.nonces.memory_id = await services.identity.proof_memory()
+        raise NonceWanted() from None
+
+
+def _spent(proven: Proof, memory_id: str) -> SpentProof:
     ends_at = from_ms((proven.iat + MAX_SKEW_S + 1) * 1000)
-    return SpentProof(thumbprint=proven.thumbprint, jti=proven.jti, ends_at=ends_at)
+    return SpentProof(
+        thumbprint=proven.thumbprint, jti=proven.jti, ends_at=ends_at, memory_id=memory_id
+    )
 
 
 def _services(request: Request[Any, Any, Any]) -> Services:

@@ -8,6 +8,8 @@ import pytest
 from backend.clock import FixedClock
 from backend.nonces import STRETCH_S, Nonces
 
+MEMORY = "of-before"
+
 
 @pytest.fixture
 def clock() -> FixedClock:
@@ -16,7 +18,7 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def nonces(tmp_path: Path, clock: FixedClock) -> Nonces:
-    return Nonces(tmp_path, clock)
+    return Nonces(tmp_path, clock, MEMORY)
 
 
 def test_a_nonce_is_good_for_its_stretch_and_the_next(nonces: Nonces, clock: FixedClock) -> None:
@@ -38,8 +40,15 @@ def test_processes_agree_and_other_keys_do_not(
     nonces: Nonces, tmp_path: Path, clock: FixedClock
 ) -> None:
     nonce = nonces.current()
-    assert Nonces(tmp_path, clock).is_good(nonce)
-    assert not Nonces(tmp_path / "other", clock).is_good(nonce)
+    assert Nonces(tmp_path, clock, MEMORY).is_good(nonce)
+    assert not Nonces(tmp_path / "other", clock, MEMORY).is_good(nonce)
+
+
+def test_none_is_good_when_the_spent_proofs_are_lost(nonces: Nonces) -> None:
+    nonce = nonces.current()
+    nonces.memory_id = "of-after"
+    assert not nonces.is_good(nonce)
+    assert nonces.is_good(nonces.current())
 
 
 @pytest.mark.parametrize("text", ["", "x", "é", "\x00", "A" * 24])

@@ -77,11 +77,13 @@ class PhoneTokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpentProof(msgspec.Struct, frozen=True, kw_only=True):
-    """A proof of possession, used for one request. ends_at: it is refused for its age by then."""
+    """A proof of possession, used for one request. ends_at: it is refused for its age by then.
+    memory_id: of what remembers spent proofs since before this one was made."""
 
     thumbprint: str
     jti: str
     ends_at: datetime
+    memory_id: str
 
 
 class PhoneCaller(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,11 +158,16 @@ class Identity(Protocol):
 
     async def phone_caller(self, session_id: str, proof: SpentProof) -> PhoneCaller:
         """One request of a phone: spends its proof, and finds its live session, whose idle end
-        moves forward. Refuses: ProofReplayed, SignedOut."""
+        moves forward. Refuses: ProofReplayed, SignedOut. Raises ProofsForgotten."""
         ...
 
     async def spend_proof(self, proof: SpentProof) -> None:
-        """Of a request that nobody is signed in for. Refuses: ProofReplayed."""
+        """Of a request that nobody is signed in for. Refuses: ProofReplayed. Raises
+        ProofsForgotten."""
+        ...
+
+    async def proof_memory(self) -> str:
+        """The id of what remembers spent proofs: another one after it was lost in a crash."""
         ...
 
     async def sweep(self) -> int:
@@ -182,6 +189,11 @@ class RefreshReused(DomainError, code="refresh_reused"):
     def __init__(self, session: Session | None = None) -> None:
         super().__init__()
         self.session = session
+
+
+class ProofsForgotten(Exception):
+    """What remembered the proofs of that time was lost: whether this one was spent, nobody knows.
+    Callers ask for the memory of today and have the phone make another proof."""
 
 
 class ProofReplayed(DomainError, code="proof_replayed"):

@@ -8,6 +8,7 @@ nor the key alone makes one.
 
 import hmac
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
@@ -30,6 +31,7 @@ from backend.identity import (
     PhoneCaller,
     PhoneTokens,
     ProofReplayed,
+    ProofsForgotten,
     Recorder,
     RefreshReused,
     Session,
@@ -40,6 +42,7 @@ from backend.keys import secret_key
 
 KEY = "refresh"
 HALF_BYTES = 32
+MEMORY_BYTES = 16
 SEEN_STEP = timedelta(minutes=5)  # a busy phone writes its seen_at no more often
 STOLEN = "session_stolen"  # the kind of the event
 
@@ -62,15 +65,23 @@ where session_id = $1 and thumbprint = $2 and seen_at > $3 and created_at > $4
 
 # One round trip for each call of a phone.
 _CALLER = """
-with spent as (
-    insert into identity.proof_spent values ($5, $6) on conflict do nothing returning 1
+with memory as (select from identity.proof_memory where memory_id = $7), spent as (
+    insert into identity.proof_spent select $5, $6 from memory on conflict do nothing returning 1
 )
-select exists (select 1 from spent) as fresh, s.session_id, s.person_id, s.device_id, s.label,
+select exists (select from memory) as remembered, exists (select from spent) as fresh,
+    s.session_id, s.person_id, s.device_id, s.label,
     s.created_at, s.seen_at, p.phone, p.display_name, p.language, p.demo,
     p.created_at as person_created_at
 from (select 1) one left join (
     identity.phone_session s join identity.person p using (person_id)
 ) on s.session_id = $1 and s.thumbprint = $2 and s.seen_at > $3 and s.created_at > $4
+"""
+
+_SPEND = """
+with memory as (select from identity.proof_memory where memory_id = $3), spent as (
+    insert into identity.proof_spent select $1, $2 from memory on conflict do nothing returning 1
+)
+select exists (select from memory) as remembered, exists (select from spent) as fresh
 """
 
 _FAMILY = f"""
@@ -130,9 +141,9 @@ class Phones:
             *_since(now),
             _proof_hash(proof),
             proof.ends_at,
+            proof.memory_id,
         )
-        if not row["fresh"]:
-            raise ProofReplayed()
+        _check_spent(row)
         if row["session_id"] is None:
             raise SignedOut()
         found = _caller(dict(row))
@@ -187,13 +198,18 @@ async def of_person(person_id: str, now: datetime) -> list[Session]:
 
 
 async def spend(proof: SpentProof) -> None:
-    rows = await TX.query(
-        "insert into identity.proof_spent values ($1, $2) on conflict do nothing returning 1",
-        _proof_hash(proof),
-        proof.ends_at,
+    [row] = await TX.query(_SPEND, _proof_hash(proof), proof.ends_at, proof.memory_id)
+    _check_spent(row)
+
+
+async def memory_id() -> str:
+    """It is there from the first question on, until a crash empties it with all spent proofs."""
+    await TX.query(
+        "insert into identity.proof_memory (memory_id) values ($1) on conflict do nothing",
+        secrets.token_hex(MEMORY_BYTES),
     )
-    if not rows:
-        raise ProofReplayed()
+    [row] = await TX.query("select memory_id from identity.proof_memory")
+    return str(row["memory_id"])
 
 
 async def forget_proofs(now: datetime) -> int:
@@ -243,6 +259,13 @@ def _half() -> str:
 
 def _hash(half: str) -> bytes:
     return sha256(half.encode()).digest()
+
+
+def _check_spent(row: Mapping[str, Any]) -> None:
+    if not row["remembered"]:
+        raise ProofsForgotten()
+    if not row["fresh"]:
+        raise ProofReplayed()
 
 
 def _proof_hash(proof: SpentProof) -> bytes:

@@ -164,6 +164,9 @@ class IdentityService:
     async def spend_proof(self, proof: SpentProof) -> None:
         await phones.spend(proof)
 
+    async def proof_memory(self) -> str:
+        return await phones.memory_id()
+
     async def sweep(self) -> int:
         return await phones.forget_proofs(self._clock.now())
 

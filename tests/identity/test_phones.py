@@ -22,6 +22,7 @@ from backend.identity import (
     Person,
     PhoneTokens,
     ProofReplayed,
+    ProofsForgotten,
     RefreshReused,
     SignedOut,
     SpentProof,
@@ -30,6 +31,7 @@ from backend.identity.service import IdentityService
 from backend.settings import Settings
 
 KEY, OTHER_KEY = "k" * 43, "o" * 43
+MEMORY = "of-before"
 
 
 @pytest.fixture
@@ -40,6 +42,7 @@ def clock() -> FixedClock:
 @pytest.fixture
 async def identity(databases: Settings, clock: FixedClock) -> AsyncIterator[IdentityService]:
     events = EventsService(databases.tx_url)
+    await TX.query("insert into identity.proof_memory (memory_id) values ($1)", MEMORY)
     yield IdentityService(clock, events, Path(databases.keys_dir))
     await events.close()
 
@@ -63,7 +66,12 @@ async def opened(identity: IdentityService, person: Person) -> PhoneTokens:
 
 
 def spent(clock: FixedClock, jti: str, key: str = KEY) -> SpentProof:
-    return SpentProof(thumbprint=key, jti=jti, ends_at=clock.now() + timedelta(seconds=61))
+    return SpentProof(
+        thumbprint=key,
+        jti=jti,
+        ends_at=clock.now() + timedelta(seconds=61),
+        memory_id=MEMORY,
+    )
 
 
 async def test_tokens_are_stored_as_hashes(opened: PhoneTokens) -> None:
@@ -251,6 +259,31 @@ async def test_of_twenty_at_once_one_spends_the_proof(
         return True
 
     assert sum(await asyncio.gather(*(once() for _ in range(20)))) == 1
+
+
+async def test_when_the_spent_proofs_are_lost_none_of_before_is_taken(
+    identity: IdentityService, opened: PhoneTokens, clock: FixedClock, databases: Settings
+) -> None:
+    """As a crash of the server leaves it; test_proof_memory lets one crash."""
+    assert await identity.proof_memory() == MEMORY
+    await identity.spend_proof(spent(clock, "one"))
+    owner = await asyncpg.connect(databases.tx_owner_url)
+    await owner.execute("truncate identity.proof_spent, identity.proof_memory")
+    await owner.close()
+    for jti in ("one", "two"):
+        with pytest.raises(ProofsForgotten):
+            await identity.spend_proof(spent(clock, jti))
+        with pytest.raises(ProofsForgotten):
+            await identity.phone_caller(opened.session.session_id, spent(clock, jti))
+    [found] = set(await asyncio.gather(*(identity.proof_memory() for _ in range(8))))
+    assert found != MEMORY
+    for _ in range(2):
+        with pytest.raises(ProofsForgotten):
+            await identity.spend_proof(spent(clock, "one"))
+    fresh = msgspec.structs.replace(spent(clock, "one"), memory_id=found)
+    await identity.spend_proof(fresh)
+    with pytest.raises(ProofReplayed):
+        await identity.spend_proof(fresh)
 
 
 async def test_proofs_are_forgotten_when_their_age_refuses_them(
