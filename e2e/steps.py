@@ -12,15 +12,17 @@ from urllib.parse import urlsplit
 import httpx
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from backend.sandbox.cards import number
-from e2e.people import DESKTOP, Visitor
+from e2e.people import DESKTOP, PHONE, Visitor
 from e2e.wallet import Wallet
 
 ARTEFACTS = Path("artefacts/e2e")
 
 QR = zxingcpp.barcode_formats_from_str("QRCode")
+
+CALM_MS = 300  # animations end
 
 DOORS_A_MINUTE = 8  # sign-ups, at about five posts each, and other doors beside them
 
@@ -37,6 +39,31 @@ def shot(page: Page, name: str) -> None:
     """Keep what the person sees."""
     ARTEFACTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
+
+
+def in_every_form(visitor: Visitor, name: str) -> None:
+    """The page they are on, on phone and desktop, light and dark, in both languages; then as it
+    was."""
+    page, before = visitor.page, visitor.page.viewport_size
+    assert before is not None
+    for language in ("en", "zh-CN"):
+        address = page.url
+        switch = page.locator(f"form[action='/language'] button[value='{language}']").first
+        switch.evaluate("b => b.click()")
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        page.goto(address)
+        for size, viewport in (("phone", PHONE), ("desktop", DESKTOP)):
+            page.set_viewport_size(ViewportSize(**viewport))
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                page.wait_for_timeout(CALM_MS)
+                shot(page, f"{name}-{size}-{scheme}-{language}")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(before)
+
+
+def fen(text: str) -> int:
+    return int(text.replace("¥", "").replace(",", "").replace(".", ""))
 
 
 def _take_turn(wallet: Wallet) -> None:

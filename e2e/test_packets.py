@@ -1,8 +1,4 @@
-"""Red packets among friends: a lucky one in a group, one for a friend alone.
-
-A packet's end after 24 hours has its story in tests/web/pages/test_packets.py: there the clock can
-be moved.
-"""
+"""Red packets among friends: a lucky one in a group, one for a friend alone."""
 
 from collections.abc import Callable, Iterator
 
@@ -21,10 +17,6 @@ Make = Callable[..., Visitor]
 def wallet() -> Iterator[Wallet]:
     with product() as running:
         yield running
-
-
-def _fen(text: str) -> int:
-    return int(text.replace("¥", "").replace(".", ""))
 
 
 @pytest.mark.timeout(300)
@@ -47,8 +39,8 @@ def test_a_lucky_packet_in_a_group(wallet: Wallet, visitor: Make) -> None:
     dan.page.goto(path)  # sees that something is left, and waits too long
     anna.page.goto(path)
     got.append(steps.open_packet(anna))
-    assert sum(_fen(amount) for amount in got) == 10_00
-    assert min(_fen(amount) for amount in got) >= 1
+    assert sum(steps.fen(amount) for amount in got) == 10_00
+    assert min(steps.fen(amount) for amount in got) >= 1
 
     for one in (anna, ben, cleo):  # nobody reloads
         expect(one.page.locator(".chip--gold")).to_have_count(1, timeout=10_000)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 
@@ -30,6 +31,7 @@ class Wallet:
         self.bank_url = f"http://127.0.0.1:{self.bank_port}"
         self.internal_url = f"http://127.0.0.1:{self.internal_port}"
         self.log = folder / "up.log"
+        self.ahead = timedelta()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -41,10 +43,23 @@ class Wallet:
             "YIPAY_PUBLIC_ORIGIN": self.url,
             "YIPAY_SMS_URL": self.sms_url,
             "YIPAY_BANK_URL": self.bank_url,
+            "YIPAY_DEMO": "true",
+            "YIPAY_DEMO_CLOCK_AHEAD_S": str(int(self.ahead.total_seconds())),
         }
 
     def __enter__(self) -> "Wallet":
+        self._start()
+        return self
+
+    def pass_time(self, span: timedelta) -> None:
+        """Stop everything, and begin again when it is so much later for all of it."""
+        self._stop()
+        self.ahead += span
+        self._start()
+
+    def _start(self) -> None:
         with self.log.open("ab") as log:
+            self._said = log.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "backend.cli", "up", "--demo"],
                 env=self.environment,
@@ -56,7 +71,6 @@ class Wallet:
         except BaseException:
             self._stop()
             raise
-        return self
 
     def __exit__(
         self,
@@ -87,7 +101,7 @@ class Wallet:
     def _until_serving(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         # The demo's people come after the parts; `up` says when they are there too.
-        while not ("ready after" in self.log.read_text() and self.ready()):
+        while not (b"ready after" in self.log.read_bytes()[self._said :] and self.ready()):
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
