@@ -81,7 +81,7 @@ class Decider:
         names = await self._identity.names(tuple(people))
         ids_ = [asked.packet_id for asked in all_]
         assert len(set(ids_)) == len(ids_), "one call at a time for a packet"
-        async with TX.transaction():
+        async with TX.transaction(by_key=True):
             packets = await lock_packets(ids_)
             now = self._clock.now()  # with the locks in hand: a packet's end is exact
             mine = await shares_among(

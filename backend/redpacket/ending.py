@@ -50,7 +50,7 @@ _WAITING = (
     "select b.posting_id as id, b.due_at as at from redpacket.batch b"
     " where b.status = 'dropped' and b.due_at <= $1 and (b.due_at, b.posting_id) > ($3, $4)"
     " and exists (select 1 from redpacket.share s"
-    " where s.posting_id = b.posting_id and s.status = 'decided')"
+    " where s.packet_id = b.packet_id and s.posting_id = b.posting_id and not s.void)"
     " order by b.due_at, b.posting_id limit $2"
 )
 _PACKETS = (
@@ -145,8 +145,9 @@ class Ending:
         async with TX.transaction():
             await lock_packet(packet.packet_id)
             rows = await TX.query(
-                "update redpacket.share set status = 'void'"
-                " where posting_id = $1 and status = 'decided' returning person_id",
+                "update redpacket.share set void = true where packet_id = $1"
+                " and posting_id = $2 and not void returning person_id",
+                packet.packet_id,
                 posting_id,
             )
             if is_lucky(packet.kind) and packet.count > 1:

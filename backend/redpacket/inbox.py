@@ -43,7 +43,7 @@ select extract(year from opened_at at time zone 'Asia/Shanghai')::integer as yea
     sum(amount_fen)::bigint as sum_fen, count(*)::integer as count,
     count(*) filter (where s.luckiest)::integer as luckiest
 from redpacket.share s
-where s.person_id = $1 and s.status <> 'void' group by 1 order by 1 desc
+where s.person_id = $1 and not s.void group by 1 order by 1 desc
 """
 _YEARS_SENT = f"""
 select extract(year from created_at at time zone 'Asia/Shanghai')::integer as year,
@@ -134,7 +134,7 @@ class Inbox:
 async def _own_shares(person_id: str, packet_ids: list[str]) -> dict[str, ShareRow]:
     rows = await TX.query_as(
         ShareRow,
-        f"select {SHARE} from redpacket.share"  # noqa: S608
+        f"select {SHARE} from redpacket.share_now"  # noqa: S608
         " where person_id = $1 and packet_id = any($2)",
         person_id,
         packet_ids,

@@ -87,7 +87,7 @@ class Poster:
     async def drive_on(self, batch: BatchRow) -> bool:
         """For what stopped half-way: ask first, then post it again. Refuses: Unavailable,
         OutcomeUnknown."""
-        packet, shares = await find_packet(batch.packet_id), await shares_in(batch.posting_id)
+        packet, shares = await find_packet(batch.packet_id), await shares_in(batch)
         assert packet is not None, "packets are never deleted"
         outcome = await self._parts.ledger.outcome(batch.posting_id)
         if outcome is not None and outcome.posted is not None:
@@ -106,18 +106,15 @@ class Poster:
         await self._together.do(_Booked(packet, batch.posting_id, tuple(shares), posted))
 
     async def _finish(self, all_: Sequence[_Booked]) -> list[None]:
-        async with TX.transaction():
+        async with TX.transaction(by_key=True):
             await lock_packets([one.packet.packet_id for one in all_])
             rows = await TX.query(
-                "with batch as (update redpacket.batch b set status = 'posted',"
+                "update redpacket.batch b set status = 'posted',"
                 " posted_at = given.posted_at, journal_seq = given.journal_seq"
                 " from unnest($1::text[], $2::timestamptz[], $3::bigint[])"
                 " as given(posting_id, posted_at, journal_seq)"
                 " where b.posting_id = given.posting_id and b.status <> 'posted'"
-                " returning b.posting_id),"
-                " share as (update redpacket.share s set status = 'posted' from batch b"
-                " where s.posting_id = b.posting_id and s.status = 'decided')"
-                " select posting_id from batch",
+                " returning b.posting_id",
                 [one.posting_id for one in all_],
                 [one.posted.posted_at for one in all_],
                 [one.posted.journal_seq for one in all_],
@@ -138,7 +135,7 @@ class Poster:
         back then. Refuses: Unavailable, OutcomeUnknown."""
         outcome = await self._parts.ledger.outcome(batch.posting_id)
         if outcome is not None and outcome.posted is not None:
-            packet, shares = await find_packet(batch.packet_id), await shares_in(batch.posting_id)
+            packet, shares = await find_packet(batch.packet_id), await shares_in(batch)
             assert packet is not None, "packets are never deleted"
             await self.finish(packet, batch, shares, outcome.posted)
             return False
@@ -165,15 +162,16 @@ class Poster:
     ) -> tuple[BatchRow | None, list[ShareRow]]:
         async with TX.transaction():
             await lock_packet(packet.packet_id)
-            waiting = await shares_in(batch.posting_id)
+            waiting = await shares_in(batch)
             shares = [share for share in waiting if share.status == "decided"]
             if not shares:
                 return None, []
             fresh = batch_of(packet, ids.new("shr"), shares, self._clock.now())
             await insert_batches([fresh])
             await TX.query(
-                "update redpacket.share set posting_id = $2"
-                " where posting_id = $1 and status = 'decided'",
+                "update redpacket.share set posting_id = $3"
+                " where packet_id = $1 and posting_id = $2 and not void",
+                packet.packet_id,
                 batch.posting_id,
                 fresh.posting_id,
             )

@@ -182,7 +182,7 @@ async def move_packet(packet_id: str, leaves: str, enters: str, **changes: Any) 
 async def find_share(packet_id: str, person_id: str) -> ShareRow | None:
     return await TX.one(
         ShareRow,
-        f"select {SHARE} from redpacket.share where packet_id = $1 and person_id = $2",  # noqa: S608
+        f"select {SHARE} from redpacket.share_now where packet_id = $1 and person_id = $2",  # noqa: S608
         packet_id,
         person_id,
     )
@@ -192,17 +192,19 @@ async def shares_of(packet_id: str) -> list[ShareRow]:
     """In the order of opening."""
     return await TX.query_as(
         ShareRow,
-        f"select {SHARE} from redpacket.share where packet_id = $1 order by position",  # noqa: S608
+        f"select {SHARE} from redpacket.share_now where packet_id = $1 order by position",  # noqa: S608
         packet_id,
     )
 
 
-async def shares_in(posting_id: str) -> list[ShareRow]:
+async def shares_in(batch: BatchRow) -> list[ShareRow]:
     """In the order of opening."""
     return await TX.query_as(
         ShareRow,
-        f"select {SHARE} from redpacket.share where posting_id = $1 order by position",  # noqa: S608
-        posting_id,
+        f"select {SHARE} from redpacket.share_now where packet_id = $1 and posting_id = $2"  # noqa: S608
+        " order by position",
+        batch.packet_id,
+        batch.posting_id,
     )
 
 
@@ -211,9 +213,10 @@ async def shares_among(pairs: Sequence[tuple[str, str]]) -> dict[str, dict[str, 
     found: dict[str, dict[str, ShareRow]] = {packet_id: {} for packet_id, _ in pairs}
     rows = await TX.query_as(
         ShareRow,
-        f"select {SHARE} from redpacket.share join"  # noqa: S608
-        " unnest($1::text[], $2::text[]) as asked(packet_id, person_id)"
-        " using (packet_id, person_id)",
+        # Each is one look-up by key: the planner knows nothing of how many are asked for.
+        f"select {SHARE} from unnest($1::text[], $2::text[]) as q (of_packet, of_person)"  # noqa: S608
+        " cross join lateral (select * from redpacket.share_now"
+        " where packet_id = of_packet and person_id = of_person limit 1) s",
         [packet_id for packet_id, _ in pairs],
         [person_id for _, person_id in pairs],
     )
@@ -225,12 +228,12 @@ async def shares_among(pairs: Sequence[tuple[str, str]]) -> dict[str, dict[str, 
 async def openers_of(packet_ids: Sequence[str]) -> dict[str, frozenset[str]]:
     """By packet; those of void shares too."""
     rows = await TX.query(
-        "select packet_id, array_agg(person_id) as people from redpacket.share"
-        " where packet_id = any($1) group by packet_id",
+        "select q.packet_id, s.people from unnest($1::text[]) as q (packet_id) cross join lateral"
+        " (select array_agg(person_id) as people from redpacket.share"
+        " where packet_id = q.packet_id) s",
         list(packet_ids),
     )
-    found = {row["packet_id"]: frozenset(row["people"]) for row in rows}
-    return {packet_id: found.get(packet_id, frozenset()) for packet_id in packet_ids}
+    return {row["packet_id"]: frozenset(row["people"] or ()) for row in rows}
 
 
 async def insert_batches(batches: Sequence[BatchRow]) -> None:
@@ -270,7 +273,7 @@ async def crown(packet_ids: Sequence[str]) -> None:
     """The largest share that is not void is the luckiest, and of equal ones the first."""
     await TX.query(
         "with best as (select distinct on (packet_id) packet_id, position from redpacket.share"
-        " where packet_id = any($1) and status <> 'void'"
+        " where packet_id = any($1) and not void"
         " order by packet_id, amount_fen desc, position)"
         " update redpacket.share s set luckiest = not s.luckiest where s.packet_id = any($1)"
         " and s.luckiest <> exists (select from best"

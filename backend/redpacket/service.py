@@ -30,7 +30,6 @@ from backend.redpacket.posting import Poster
 from backend.redpacket.proof import proof_of, verified
 from backend.redpacket.rows import (
     ENDED,
-    SHARE,
     PacketRow,
     ShareRow,
     find_packet,
@@ -109,14 +108,13 @@ class RedPacketService:
     async def thank(self, person_id: str, packet_id: str, thanks: str) -> Share:
         check_greeting(thanks)
         async with TX.transaction():
-            row = await TX.one(
-                ShareRow,
-                "update redpacket.share set thanks = $3"  # noqa: S608
-                f" where packet_id = $1 and person_id = $2 returning {SHARE}",
+            await TX.query(
+                "update redpacket.share set thanks = $3 where packet_id = $1 and person_id = $2",
                 packet_id,
                 person_id,
                 thanks.strip(),
             )
+            row = await find_share(packet_id, person_id)
             if row is not None:
                 await self._parts.events.record(f"packet:{packet_id}", "packet_thanked", packet_id)
         if row is None:

@@ -310,7 +310,7 @@ class Machine(RuleBasedStateMachine):
         """Of this run's packets, in the order of opening."""
         found: dict[str, list[Row]] = {}
         rows = await TX.query(
-            "select packet_id, person_id, position, amount_fen, status from redpacket.share"
+            "select packet_id, person_id, position, amount_fen, status from redpacket.share_now"
             " where packet_id = any($1) order by packet_id, position",
             list(self.known),
         )

@@ -337,7 +337,26 @@ ATTACKS: list[tuple[str, str]] = [
     ("update redpacket.packet set status = 'created'", "no way from open"),
     ("update redpacket.packet set opened_fen = opened_fen + 1", "do not add up"),
     ("update redpacket.share set amount_fen = amount_fen + 1", "what was decided stands"),
-    ("update redpacket.share set status = 'decided'", "it is posted"),
+    ("update redpacket.share set void = true", "it is posted"),
+    (
+        "update redpacket.batch set status = 'decided', posted_at = null, journal_seq = null",
+        "it is posted",
+    ),
+    ("update redpacket.batch set packet_id = 'red_x'", "it is posted"),
+    (
+        "with batch as (insert into redpacket.batch (posting_id, packet_id, intent, created_at,"
+        " due_at) select 'shr_x', packet_id, intent, now(), now() from redpacket.batch"
+        " returning packet_id) insert into redpacket.share (packet_id, person_id, position,"
+        " amount_fen, name, posting_id, opened_at) select 'red_x', 'usr_x', 1, 1, '', 'shr_x',"
+        " now() from batch",
+        "share_of_batch",
+    ),
+    (
+        "insert into redpacket.share (packet_id, person_id, position, amount_fen, name,"
+        " posting_id, opened_at) select packet_id, 'usr_x', 1, 1, '', posting_id, now()"
+        " from redpacket.share",
+        "do not add up",
+    ),
     ("update redpacket.packet set returned_fen = 1", "packet_returned"),
     ("delete from redpacket.share", "permission denied"),
     (
