@@ -72,6 +72,7 @@ STATUSES = {
     "insufficient_balance": 422,
     "insufficient_funds": 422,
     "too_many_codes": 429,
+    "too_many_guesses": 429,
     "too_many_requests": 429,
     "too_many_unconfirmed": 429,
     "reminded_lately": 429,
