@@ -21,7 +21,7 @@ from backend.risk import (
     intents,
     reservations,
 )
-from backend.risk.auditor.alarms import raise_unless_known
+from backend.risk.auditor import alarms
 from backend.risk.auditor.findings import Finding
 from backend.risk.events import record
 from backend.risk.parts import Parts
@@ -115,4 +115,4 @@ async def _alarm(intent: Intent, now: datetime) -> None:
     """Only somebody who writes other cards into the transaction system's tables gets here."""
     found = Finding(ALARM, intent.intent_id, frozenset({intent.source}))
     async with SEC.transaction():
-        await raise_unless_known(found, now)
+        await alarms.raise_unless_known(found, now)
