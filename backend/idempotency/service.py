@@ -1,6 +1,7 @@
-"""Kept answers on PostgreSQL: one statement to begin, one to keep."""
+"""Kept answers on PostgreSQL: one statement to begin, one to keep, for all who come together."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -17,20 +18,26 @@ from backend.idempotency import (
     WriteRunning,
 )
 from backend.idempotency.seal import fingerprint, lookup, seal, unseal
+from backend.together import Together
 
+MOST = 100  # in one statement
 FORGET_BATCH, MAX_BATCHES = 2_000, 20
 
 # Two at once: the one that inserts, or that finds a lease which is over, carries the write out.
 _CLAIM = """
 insert into idempotency.write (lookup, fingerprint, leased_until, created_at)
-values ($1, $2, $3, $4)
+select lookup, fingerprint, leased_until, $4
+from unnest($1::bytea[], $2::bytea[], $3::timestamptz[]) as q (lookup, fingerprint, leased_until)
+order by lookup
 on conflict (lookup) do update set leased_until = excluded.leased_until
     where write.answer is null and write.leased_until <= $4
         and write.fingerprint = excluded.fingerprint
 returning lookup
 """
 _KEEP = """
-update idempotency.write set answer = $2 where lookup = $1 and answer is null returning lookup
+update idempotency.write w set answer = q.answer
+from unnest($1::bytea[], $2::bytea[]) as q (lookup, answer)
+where w.lookup = q.lookup and w.answer is null returning w.lookup
 """
 _FORGET = """
 delete from idempotency.write where lookup in (
@@ -44,14 +51,28 @@ class _Row(msgspec.Struct, frozen=True):
     answer: bytes | None
 
 
+class _Begin(msgspec.Struct, frozen=True):
+    lookup: bytes
+    fingerprint: bytes
+    leased_until: datetime
+    at: datetime
+
+
+class _Keep(msgspec.Struct, frozen=True):
+    lookup: bytes
+    sealed: bytes
+
+
 class IdempotencyService:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._begin = Together[_Begin, bool](_begin_all, MOST)
+        self._keep = Together[_Keep, bool](_keep_all, MOST)
 
     async def begin(self, write: Write, lease: timedelta = LEASE) -> Claim | Answer:
         claim, now = Claim(write=write, lookup=lookup(write)), self._clock.now()
         print_ = fingerprint(write)
-        if await TX.query(_CLAIM, claim.lookup, print_, now + lease, now):
+        if await self._begin.do(_Begin(claim.lookup, print_, now + lease, now)):
             return claim
         row = await self._find(claim)
         if row is not None and row.fingerprint != print_:
@@ -62,7 +83,7 @@ class IdempotencyService:
 
     async def keep(self, claim: Claim, answer: Answer) -> Answer:
         assert len(answer.body) <= MAX_ANSWER_BYTES, "an answer to a write is small"
-        if await TX.query(_KEEP, claim.lookup, seal(claim.write, answer)):
+        if await self._keep.do(_Keep(claim.lookup, seal(claim.write, answer))):
             return answer
         row = await self._find(claim)
         if row is None or row.answer is None:
@@ -96,3 +117,24 @@ class IdempotencyService:
             "select fingerprint, answer from idempotency.write where lookup = $1",
             claim.lookup,
         )
+
+
+async def _begin_all(asked: Sequence[_Begin]) -> list[bool]:
+    """Who carries it out: of several that bring one key, the first."""
+    first = {each.lookup: each for each in reversed(asked)}
+    rows = await TX.query(
+        _CLAIM,
+        list(first),
+        [each.fingerprint for each in first.values()],
+        [each.leased_until for each in first.values()],
+        max(each.at for each in asked),
+    )
+    mine = {row["lookup"] for row in rows}
+    return [each.lookup in mine and first[each.lookup] is each for each in asked]
+
+
+async def _keep_all(kept: Sequence[_Keep]) -> list[bool]:
+    first = {each.lookup: each for each in reversed(kept)}
+    rows = await TX.query(_KEEP, list(first), [each.sealed for each in first.values()])
+    mine = {row["lookup"] for row in rows}
+    return [each.lookup in mine and first[each.lookup] is each for each in kept]

@@ -1,5 +1,7 @@
 """Opening accounts, freezing them, and what stands in them."""
 
+from collections.abc import Sequence
+
 from backend.chain import account_key
 from backend.clock import Clock
 from backend.db import LEDGER
@@ -48,14 +50,13 @@ async def set_frozen(account_id: str, frozen: bool) -> int:
     return key
 
 
-async def balances(account_ids: tuple[str, ...]) -> tuple[Balance, ...]:
-    if len(account_ids) > MAX_ACCOUNTS:
-        raise BadRequest()
+async def balances(asked: Sequence[tuple[str, ...]]) -> list[tuple[Balance, ...]]:
+    """For all who ask at once."""
     found = await LEDGER.query_as(
         Balance,
         "select account_id, posted_fen, held_fen, entry_seq, frozen from ledger.account"
         " where account_key = any($1::bigint[])",
-        [account_key(account_id) for account_id in account_ids],
+        list({account_key(account_id) for ids in asked for account_id in ids}),
     )
     by_id = {balance.account_id: balance for balance in found}
-    return tuple(by_id[account_id] for account_id in account_ids if account_id in by_id)
+    return [tuple(by_id[each] for each in ids if each in by_id) for ids in asked]

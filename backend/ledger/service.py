@@ -8,8 +8,9 @@ from pathlib import Path
 
 from backend.clock import Clock, clock_for
 from backend.db import LEDGER
-from backend.errors import IdReused
+from backend.errors import BadRequest, IdReused
 from backend.ledger import (
+    MAX_ACCOUNTS,
     Balance,
     Entry,
     JournalHead,
@@ -29,6 +30,9 @@ from backend.ledger.rules import malformed
 from backend.ledger.work import VerdictKeys, work_of
 from backend.ledger.writer import Writer
 from backend.settings import Settings
+from backend.together import Together
+
+TOGETHER = 200  # whose balances are read at once
 
 
 class LedgerService:
@@ -39,6 +43,7 @@ class LedgerService:
         self._keys = VerdictKeys(Path(settings.verdict_keys))
         self._writer = Writer(LEDGER, clock)
         self._watch: asyncio.Task[None] | None = None
+        self._balances = Together[tuple[str, ...], tuple[Balance, ...]](accounts.balances, TOGETHER)
 
     async def start(self) -> None:
         """Returns when this is the one writer of these books."""
@@ -78,7 +83,9 @@ class LedgerService:
         return await sealed_of(LEDGER, posting_id)
 
     async def balances(self, account_ids: tuple[str, ...]) -> tuple[Balance, ...]:
-        return await accounts.balances(account_ids)
+        if len(account_ids) > MAX_ACCOUNTS:
+            raise BadRequest()
+        return await self._balances.do(account_ids)
 
     async def balance_at(self, account_id: str, at: datetime) -> int:
         return await statement.balance_at(account_id, at)
