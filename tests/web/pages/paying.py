@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from html import unescape
 from typing import TypeAlias
 
 import httpx
@@ -157,8 +158,9 @@ def tells(
 ) -> None:
     where = f"{case}, {language}: {main_of(answer)}"
     assert answer.status_code == said.status, f"{answer.status_code} {where}"
+    text = unescape(answer.text)
     for words in (*said.words(language), money[language]):
-        assert words in answer.text, f"{words!r} is not said: {where}"
+        assert unescape(words) in text, f"{words!r} is not said: {where}"
     for words in GENERIC:
         assert words not in main_of(answer), where
 
