@@ -15,6 +15,7 @@ from backend.identity import Person
 from backend.money import yuan
 from backend.plain import is_plain
 from backend.redpacket import (
+    CATALOGUE,
     COVERS,
     GREETING,
     KINDS,
@@ -147,7 +148,7 @@ async def _form(
         form=form,
         payees=Payees(tuple(one for one in found if one.state == "friends"), groups),
         kinds=KINDS,
-        covers=COVERS,
+        covers=CATALOGUE,
         greeting=GREETING,
         max_greeting=MAX_GREETING,
     )

@@ -30,10 +30,23 @@ MAX_SENT_DAY_FEN = 5_000_00  # per person; the security system has the last word
 MAX_OPENED_DAY = 200
 
 KINDS = ("equal", "lucky", "exclusive", "passcode")
-COVERS = ("classic", "lantern", "peony", "carp", "snow", "moon")
+OWN_WORK = "own"  # drawn for this wallet, and free to be used with its packets
 INBOX_PAGE, MAX_INBOX_PAGE = 30, 100
 Greeting = Annotated[str, msgspec.Meta(max_length=MAX_POINTS)]
 Passcode = Annotated[str, msgspec.Meta(min_length=2, max_length=20)]
+
+
+class Cover(msgspec.Struct, frozen=True):
+    """licence: by what right it is shown. Name and licence have words in both languages."""
+
+    name: str
+    licence: str
+
+
+CATALOGUE = tuple(
+    Cover(name, OWN_WORK) for name in ("classic", "lantern", "peony", "carp", "snow", "moon")
+)
+COVERS = tuple(cover.name for cover in CATALOGUE)
 
 
 class SendPacket(msgspec.Struct, frozen=True, kw_only=True):
