@@ -14,6 +14,7 @@ from backend.merchant.shops import Shops
 from backend.merchant.stores import Stores
 from backend.merchant.zones import day_start
 from backend.payments import (
+    REVERSAL,
     ChargeCode,
     Charged,
     OpenOrder,
@@ -28,7 +29,7 @@ from backend.shop_roles import Permission
 SHIFT_ORDERS = 20
 SHOWN = "shown"  # of the orders whose payment the till may take back
 TAKEN_BACK = "order_cancelled"  # by the shop: what else closed an order is told as its failure
-REVERSAL = "reversal"  # the reason, a machine word that pages put into words
+REVERSED = "reversed"
 _MARGIN = timedelta(seconds=1)  # "until" is not part of a range
 
 
@@ -66,9 +67,9 @@ class Till:
         if order.code != SHOWN:
             return Look(seat=seat, order=order, state=order.status)
         found = await self._payments.charged(seat.shop_id, order_id)
-        if await self._reversed(seat, found.order):
+        if found.refusal_code == REVERSED:
             return Look(seat=seat, order=found.order, state="reversed")
-        if found.order.status == "paid":
+        if found.state == "succeeded":
             return Look(seat=seat, order=found.order, state="paid")
         if found.refusal_code == TAKEN_BACK:
             return Look(seat=seat, order=found.order, state="cancelled")
@@ -142,12 +143,6 @@ class Till:
                 event_at=pay.event_at,
             )
         )
-
-    async def _reversed(self, seat: Seat, order: Order) -> bool:
-        if order.status != "paid" or order.payment_id is None:
-            return False
-        refunds = await self._payments.refunds(seat.shop_id, order.payment_id)
-        return any(refund.reversal and refund.status == "posted" for refund in refunds)
 
     async def _take_back(
         self, seat: Seat, order: Order, payment_id: str, device_secret: str

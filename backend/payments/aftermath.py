@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from backend.bills import Bill
 from backend.events import News
+from backend.payments.late import too_late
 from backend.payments.parts import Parts
 from backend.payments.records import OrderRow, PaymentRow
 from backend.payments.rules import is_person, is_pot, is_shop
@@ -14,13 +15,19 @@ _OUT = {"mch": "payment", "usr": "transfer", "red": "packet_out", "trf": "transf
 
 async def record_posted(parts: Parts, posted: Sequence[tuple[PaymentRow, OrderRow]]) -> None:
     """All of them in as many statements as one."""
-    sales = [sold_for(order, row) for row, order in posted if is_shop(row.payee_id)]
+    sales = [
+        sale for row, order in posted if is_shop(row.payee_id) for sale in sold_for(order, row)
+    ]
     if sales:
-        await parts.sales.record(tuple(sale for of_one in sales for sale in of_one))
+        await parts.sales.record(tuple(sales))
     await parts.bills.record(tuple(bill for row, _ in posted for bill in bills_of(row)))
     await parts.events.record_all(
         tuple(news for row, order in posted for news in _news_of_posted(row, order))
     )
+    now = parts.clock.now()
+    for row, order in posted:
+        if order.code == "shown" and row.deadline_at <= now:
+            await too_late(row, now)
 
 
 async def record_refused(parts: Parts, row: PaymentRow, freed: str) -> None:

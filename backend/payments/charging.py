@@ -8,8 +8,8 @@ from backend.db import TX
 from backend.errors import BadRequest, DomainError, IdReused, NotFound
 from backend.ids import is_id
 from backend.payments import (
+    CHARGE_PATIENCE,
     CODE_ORDER_LIFE,
-    SHORT_OF_DEADLINE,
     ChargeCode,
     Charged,
     LedgerUnavailable,
@@ -21,6 +21,7 @@ from backend.payments import (
 from backend.payments.claim import ask, claim, free
 from backend.payments.driver import Driver
 from backend.payments.intents import Payer, new_payment
+from backend.payments.late import way_back
 from backend.payments.orders import Orders, order_as_seen
 from backend.payments.parts import Parts, risk_at_hand
 from backend.payments.paying import check_accounts
@@ -91,7 +92,7 @@ class Charging:
             raise
         try:
             row = new_payment(order, payer, self._parts.clock.now())
-            row = await claim(row, SHORT_OF_DEADLINE, self._parts.clock)
+            row = await claim(row, CHARGE_PATIENCE, self._parts.clock)
         except IdReused:
             raise
         except DomainError:
@@ -132,6 +133,8 @@ class Charging:
 
     async def _drive(self, row: PaymentRow) -> None:
         """As far as it goes; how far, is read from the rows. Refuses: RiskUnavailable."""
+        if row.status == "created" and row.deadline_at <= self._parts.clock.now():
+            return  # too late to begin
         try:
             if row.status == "created":
                 row = await self._consent(row)
@@ -171,13 +174,16 @@ class Charging:
         now = self._parts.clock.now()
         payment_id = order.charge_id or order.payment_id or ""
         row = await find_payment(payment_id) if payment_id else None
-        if row is not None and row.status == "created" and order.expires_at <= now:
+        if row is not None and row.status == "created" and _ends_at(order, row) <= now:
             # The truth that the till is told is the end: nobody confirms after this.
             row = await self._driver.refuse(row, OrderExpired(), used_limits=True)
             order = await find_order(order_id) or order
         state, code = _state(order, row, now)
-        if state == "succeeded" and row is not None and await _reversed(row):
-            state, code = "failed", "reversed"
+        if state == "succeeded" and order.code == "shown":
+            back = await way_back(payment_id)
+            state, code = {"": ("succeeded", ""), "under_way": ("unknown", "")}.get(
+                back, ("failed", back)
+            )
         # Whose code it was is no business of the shop's.
         seen = msgspec.structs.replace(order_as_seen(order, now), payer_id="")
         return Charged(order=seen, payment_id=payment_id, state=state, refusal_code=code)
@@ -212,11 +218,5 @@ def _state(order: OrderRow, row: PaymentRow | None, now: datetime) -> tuple[str,
     return ("user_paying" if order.asked or order.code != "shown" else "unknown"), ""
 
 
-async def _reversed(row: PaymentRow) -> bool:
-    return row.refunded_fen == row.amount_fen and bool(
-        await TX.query(
-            "select 1 from payments.refund"
-            " where payment_id = $1 and reversal and status = 'posted'",
-            row.payment_id,
-        )
-    )
+def _ends_at(order: OrderRow, row: PaymentRow) -> datetime:
+    return row.deadline_at if order.code == "shown" else order.expires_at

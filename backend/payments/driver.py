@@ -11,7 +11,6 @@ from backend.db import TX
 from backend.errors import DomainError, OutcomeUnknown, Unavailable
 from backend.ledger import InsufficientFunds, Post, Posted
 from backend.payments import (
-    SHORT_OF_DEADLINE,
     InsufficientBalance,
     LedgerUnavailable,
     PaymentAbandoned,
@@ -33,7 +32,7 @@ from backend.payments.records import (
     pay_order,
 )
 from backend.payments.rounds import Rounds
-from backend.payments.rules import check_payable
+from backend.payments.rules import check_payable, driven_on_at
 from backend.risk import Authorize
 from backend.verdict import SignedVerdict
 
@@ -171,9 +170,9 @@ class Driver:
     async def _keep(self, row: PaymentRow, verdict: SignedVerdict) -> PaymentRow:
         """Store the verdict if the order is still ours to pay."""
         now = self._parts.clock.now()
-        deadline = now + SHORT_OF_DEADLINE
         async with TX.transaction():
             order = await lock_order(row.order_id)
+            deadline = driven_on_at(order, verdict, now)
             holder = await holder_of(order)
             mine = holder is not None and holder.payment_id == row.payment_id
             known = holder if mine else await _current(row)

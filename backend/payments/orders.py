@@ -9,6 +9,7 @@ from backend.db import TX
 from backend.errors import BadRequest, IdReused, NotFound
 from backend.events import News
 from backend.payments import (
+    CHARGE_PATIENCE,
     MAX_ORDER_LIFE,
     MIN_ORDER_LIFE,
     OpenOrder,
@@ -109,17 +110,22 @@ class Orders:
 
     async def expire_due(self) -> int:
         """Orders that nobody paid in time; how many."""
+        now = self._clock.now()
         async with TX.transaction():
             rows = await TX.query_as(
                 OrderRow,
                 "update payments.orders set status = 'expired' where order_id in ("  # noqa: S608
-                " select order_id from payments.orders where status = 'open' and expires_at <= $1"
+                " select order_id from payments.orders where status = 'open' and (expires_at <= $1"
+                " or code = 'shown' and created_at <= $3)"
                 " order by expires_at limit $2 for no key update skip locked)"
                 f" returning {ORDER_COLUMNS}",
-                self._clock.now(),
+                now,
                 MAX_EXPIRED,
+                now - CHARGE_PATIENCE,
             )
-            sales = [sale for row in rows for sale in sold(row, "expired", row.expires_at)]
+            sales = [
+                sale for row in rows for sale in sold(row, "expired", min(now, row.expires_at))
+            ]
             await self._record(tuple(sales))
             if rows:
                 await self._events.record_all(

@@ -165,7 +165,8 @@ def _new_refund(payment: PaymentRow, start: StartRefund, now: datetime) -> Refun
         intent=msgspec.msgpack.encode(intent),
         verdict=None,
         refusal=None,
-        deadline_at=now + SHORT_OF_DEADLINE,
+        # What came late is asked for again as long as its intent lives.
+        deadline_at=now + (SHORT_OF_DEADLINE if start.actor_id else REFUND_LIFE),
     )
 
 

@@ -13,7 +13,6 @@ import msgspec
 from backend.db import TX
 from backend.errors import DomainError
 from backend.ledger import Posted
-from backend.payments import SHORT_OF_DEADLINE
 from backend.payments.aftermath import record_posted
 from backend.payments.many import (
     claim_orders,
@@ -25,7 +24,7 @@ from backend.payments.many import (
 )
 from backend.payments.parts import Parts
 from backend.payments.records import OrderRow, PaymentMove, PaymentRow
-from backend.payments.rules import check_payable
+from backend.payments.rules import check_payable, driven_on_at
 from backend.together import Together
 from backend.verdict import SignedVerdict
 
@@ -107,7 +106,7 @@ class Rounds:
                         leaves="created",
                         enters="authorized",
                         verdict=each.verdict,
-                        deadline_at=now + SHORT_OF_DEADLINE,
+                        deadline_at=driven_on_at(order, each.verdict, now),
                     )
             moved = await move_payments(moves) if moves else {}
         return [moved.get(each.row.payment_id) for each in asked]

@@ -2,8 +2,11 @@
 
 from datetime import datetime, timedelta
 
+from backend.clock import from_ms
 from backend.ids import is_id
 from backend.payments import (
+    CHARGE_PATIENCE,
+    SHORT_OF_DEADLINE,
     AmountChanged,
     NotForYou,
     OpenOrder,
@@ -16,6 +19,7 @@ from backend.payments import (
 )
 from backend.payments.records import OrderRow, PaymentRow
 from backend.posting import MAX_TRANSFERS
+from backend.verdict import SignedVerdict
 
 CODES = frozenset({"dynamic", "static", "shown", "none"})
 CLAIM_LIFE = timedelta(minutes=2)  # as long as a passkey ceremony lives
@@ -57,7 +61,15 @@ def sound(new: OpenOrder) -> bool:
 
 
 def expired(order: OrderRow, now: datetime) -> bool:
-    return order.status == "expired" or (order.status == "open" and order.expires_at <= now)
+    return order.status == "expired" or (order.status == "open" and _open_until(order) <= now)
+
+
+def driven_on_at(order: OrderRow, verdict: SignedVerdict, now: datetime) -> datetime:
+    """When an authorized payment is driven on. Of a till's charge that is its end, too: then the
+    ledger takes it no more, and what it took unknown to us goes back."""
+    if order.code == "shown":
+        return from_ms(verdict.verdict.expires_at_ms)
+    return now + SHORT_OF_DEADLINE
 
 
 def check_payable(
@@ -97,6 +109,13 @@ def takeable(order: OrderRow, holder: PaymentRow | None, now: datetime) -> bool:
     return holder.status != "authorized" and not _claimed(order, now)
 
 
+def _open_until(order: OrderRow) -> datetime:
+    """A till waits for its payer to be found no longer than for its answer."""
+    if order.code == "shown":
+        return min(order.expires_at, order.created_at + CHARGE_PATIENCE)
+    return order.expires_at
+
+
 def _may_charge(order: OrderRow, payment_id: str) -> bool:
     """An order by payment code is paid by the payment that its till began, or just looked at."""
     return payment_id in ("", order.charge_id) or order.code != "shown"
@@ -105,7 +124,10 @@ def _may_charge(order: OrderRow, payment_id: str) -> bool:
 def _over(order: OrderRow, holder: PaymentRow | None, now: datetime) -> bool:
     """Claimed but out of time. What has a verdict is left to end by itself."""
     under_way = holder is not None and holder.status == "authorized"
-    return order.status == "paying" and order.expires_at <= now and not under_way
+    ends_at = order.expires_at
+    if order.code == "shown" and order.claimed_until is not None:
+        ends_at = min(ends_at, order.claimed_until)  # the till waits no longer
+    return order.status == "paying" and ends_at <= now and not under_way
 
 
 def _holds_on(

@@ -35,6 +35,7 @@ from backend.payments.refund_sweep import RefundSweeper
 from backend.payments.refunding import Refunding
 from backend.payments.rounds import Rounds
 from backend.payments.sweep import Sweeper
+from backend.payments.taking_back import TakingBack
 from backend.risk import FreezeState
 
 
@@ -49,6 +50,7 @@ class PaymentsService:
         self._receiving = Receiving(parts, self._orders)
         self._refund_driver = RefundDriver(parts)
         self._refunding = Refunding(parts, self._refund_driver)
+        self._taking_back = TakingBack(parts, self._refunding)
         self._accounts = Accounts(parts)
         self._sweeper = Sweeper(parts, self._driver)
         self._refund_sweeper = RefundSweeper(parts, self._refund_driver)
@@ -128,6 +130,7 @@ class PaymentsService:
             "payments",
             self._sweeper.sweep,
             self._refund_sweeper.sweep,
+            self._taking_back.sweep,
             self._orders.expire_due,
             self._accounts.sweep,
         )

@@ -9,13 +9,18 @@ from backend.ids import Id
 from backend.intent import PotTerms
 from backend.ledger import Balance
 from backend.money import Amount
-from backend.risk import PayCode, Requirement
+from backend.risk import TILL_PATIENCE, PayCode, Requirement
 
 ORDER_LIFE = timedelta(minutes=15)
 CODE_ORDER_LIFE = timedelta(seconds=90)  # of an order by payment code: passkey included
+# So long a till waits for the truth. A charge that is not in the books by then is not paid; one
+# that is, but nobody knew, goes back. Who is asked for a passkey has the order's life.
+CHARGE_PATIENCE = TILL_PATIENCE
 REVERSAL_WAIT = timedelta(seconds=15)
 MIN_ORDER_LIFE, MAX_ORDER_LIFE = timedelta(minutes=1), timedelta(hours=2)
 SHORT_OF_DEADLINE = timedelta(seconds=45)  # after which a payment stopped half-way is driven on
+
+REVERSAL = "reversal"  # the reason of one, a machine word that pages put into words
 
 Note = Annotated[str, msgspec.Meta(max_length=64)]
 
@@ -140,9 +145,10 @@ class ChargeCode(msgspec.Struct, frozen=True, kw_only=True):
 
 class Charged(msgspec.Struct, frozen=True, kw_only=True):
     """state: "succeeded", "failed" (refusal_code says why; nothing moved), "user_paying" (the payer
-    is asked for a passkey until order.expires_at), "unknown" (ask again; ends by itself). What was
-    reversed since is "failed" with code "reversed". An order that the payer scanned instead is
-    "user_paying" until its end."""
+    is asked for a passkey until order.expires_at), "unknown" (ask again; ends by itself: a charge
+    that is not settled within CHARGE_PATIENCE fails or goes back). What was reversed since is
+    "failed" with code "reversed". An order that the payer scanned instead is "user_paying" until
+    its end."""
 
     order: Order
     payment_id: str
@@ -152,7 +158,7 @@ class Charged(msgspec.Struct, frozen=True, kw_only=True):
 
 class StartRefund(msgspec.Struct, frozen=True, kw_only=True):
     """Back to where the money came from. reversal: of the whole, where the till never learnt the
-    truth."""
+    truth; actor_id "": by itself, because it came too late for the till."""
 
     refund_id: Id
     payment_id: Id

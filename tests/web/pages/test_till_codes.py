@@ -127,20 +127,29 @@ async def test_an_unknown_answer_is_taken_back_and_never_in_doubt(till: Till, en
     assert await till.world.balance(payer.wallet.account_id) == 100_00
 
 
-async def test_an_unknown_answer_that_was_paid_is_found_by_the_sweeper(
-    till: Till, enter: Enter
-) -> None:
+async def test_an_unknown_answer_ends_by_itself(till: Till, enter: Enter) -> None:
     payer = await enter(balance=100_00)
     code = await code_of(payer)
     await till.owner.see("/cashier")
     till.world.ledger.lost = {"post", "outcome"}
     await till.owner.tap("/orders", {"amount": "23", "pay_code": code})
     path = till.owner.browser.page.url.path
+    asking = (await till.owner.see(path)).text
+    assert "It ends by itself" in asking
+    assert "Take the charge back" in asking
     till.world.ledger.heal()
-    till.world.later(minutes=2)
+    till.world.later(seconds=30)
     await till.world.services.payments.sweep()
-    assert 'data-state="paid"' in (await till.owner.see(path)).text
-    assert await till.world.balance(payer.wallet.account_id) == 77_00
+    late = (await till.owner.see(path)).text
+    assert 'data-state="unknown"' in late
+    assert "goes back to the customer by itself" in late
+    assert "Take the charge back" not in late
+    till.world.later(seconds=10)
+    await till.world.services.payments.sweep()
+    assert 'data-state="reversed"' in (await till.owner.see(path)).text
+    assert await till.world.balance(payer.wallet.account_id) == 100_00
+    payment_id = (await till.world.services.payments.order(path.rsplit("/", 1)[1])).payment_id
+    assert "Refunded" in (await payer.see(f"/bills/{payment_id}")).text
 
 
 async def test_the_same_order_number_tells_the_truth(till: Till, enter: Enter) -> None:

@@ -1,0 +1,65 @@
+"""What came too late for its till: payments by payment code that must go back. Rows only."""
+
+from datetime import datetime, timedelta
+
+from backend.db import TX
+from backend.payments import REVERSAL_WAIT
+from backend.payments.records import PaymentRow
+
+CLOCKS_APART = timedelta(seconds=2)  # the security system counts the till's wait by its own clock
+
+
+async def too_late(payment: PaymentRow, now: datetime) -> None:
+    """In the transaction that notes the posting: from here on it goes back, whoever dies."""
+    assert payment.posted_at is not None, "it is posted"
+    await TX.query(
+        "insert into payments.late (payment_id, due_at) values ($1, $2)",
+        payment.payment_id,
+        max(now + CLOCKS_APART, payment.posted_at + REVERSAL_WAIT),
+    )
+
+
+async def way_back(payment_id: str) -> str:
+    """ "" (it stays), "under_way" or "reversed"."""
+    [row] = await TX.query(
+        "select exists (select 1 from payments.refund"
+        " where payment_id = $1 and reversal and status = 'posted') as reversed,"
+        " exists (select 1 from payments.late where payment_id = $1 and ended = '') as under_way",
+        payment_id,
+    )
+    if row["reversed"]:
+        return "reversed"
+    return "under_way" if row["under_way"] else ""
+
+
+async def take_due(now: datetime, again_at: datetime, limit: int) -> list[str]:
+    """Payments whose turn it is; nobody else's before again_at."""
+    rows = await TX.query(
+        "update payments.late set due_at = $2 where payment_id in ("
+        " select payment_id from payments.late where ended = '' and due_at <= $1"
+        " order by due_at, payment_id limit $3 for no key update skip locked)"
+        " returning payment_id",
+        now,
+        again_at,
+        limit,
+    )
+    return sorted(row["payment_id"] for row in rows)
+
+
+async def postpone(payment_id: str, due_at: datetime) -> None:
+    await TX.query(
+        "update payments.late set due_at = $2 where payment_id = $1 and ended = ''",
+        payment_id,
+        due_at,
+    )
+
+
+async def end(payment_id: str, how: str) -> bool:
+    """how: "reversed", or "kept". False: it had ended."""
+    rows = await TX.query(
+        "update payments.late set ended = $2 where payment_id = $1 and ended = ''"
+        " returning payment_id",
+        payment_id,
+        how,
+    )
+    return bool(rows)
