@@ -35,7 +35,8 @@ Digits = Annotated[str, msgspec.Meta(min_length=18, max_length=64)]
 class TillOrder(msgspec.Struct, frozen=True, kw_only=True):
     """state: "open", "paying", "paid", "expired", "cancelled"; of a payment code also "failed"
     (refusal says why; nothing has moved), "user_paying" (the customer is asked for a passkey until
-    `expires`), "unknown" (ask again; it ends by itself), "reversed". Clients must accept further
+    `expires`), "unknown" (ask again; it ends by itself: what is not settled within 30 s fails or
+    goes back), "reversed". Clients must accept further
     states. address: what a code for customers to scan says, "" where a payment code was read."""
 
     object: str = "till_order"
@@ -172,9 +173,10 @@ async def reverse_till_order(
     settings: NamedDependency[Settings],
     order_id: FromPath[str],
 ) -> TillOrder:
-    """The till gives up on a payment code: nothing is paid, or what was paid goes back whole.
+    """The till gives up on a payment code: nothing is paid, or what was paid goes back whole. What
+    the customer scanned and paid goes back by a refund.
 
-    Refuses: no_shop, permission_missing, not_found, order_paid, reversal_too_soon, order_busy,
+    Refuses: no_shop, permission_missing, not_found, refund_instead, reversal_too_soon, order_busy,
     refund_busy, device_unknown, member_forbidden, insufficient_balance, refund_too_much,
     refund_too_late, payment_not_seen, payer_frozen, risk_unavailable, ledger_unavailable,
     payment_pending."""

@@ -21,6 +21,7 @@ from backend.payments import (
     Order,
     OrderPaid,
     OwnShop,
+    RefundInstead,
     StartRefund,
 )
 from backend.sales import SaleFilter
@@ -97,7 +98,7 @@ class Till:
         if order.opened_by != seat.person_id or order.code != SHOWN:
             need(seat, Permission.REFUND)
         if order.code != SHOWN:
-            raise OrderPaid()
+            raise RefundInstead()
         if order.payment_id is not None:  # a paid order has one
             await self._take_back(seat, order, order.payment_id, device_secret)
         return await self._payments.charged(seat.shop_id, order_id)

@@ -181,6 +181,10 @@ class Reversed(DomainError, code="reversed"):
     """The till gave up and the whole amount went back. Never raised: a state of `charged`."""
 
 
+class RefundInstead(DomainError, code="refund_instead"):
+    """The customer scanned what the shop showed, and saw it paid: it goes back by a refund."""
+
+
 class ReversalTooSoon(DomainError, code="reversal_too_soon", retryable=True):
     """Less than 15 s after the debit; params: seconds."""
 

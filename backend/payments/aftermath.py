@@ -15,18 +15,16 @@ _OUT = {"mch": "payment", "usr": "transfer", "red": "packet_out", "trf": "transf
 
 async def record_posted(parts: Parts, posted: Sequence[tuple[PaymentRow, OrderRow]]) -> None:
     """All of them in as many statements as one."""
-    sales = [
-        sale for row, order in posted if is_shop(row.payee_id) for sale in sold_for(order, row)
-    ]
+    sales = [sold_for(order, row) for row, order in posted if is_shop(row.payee_id)]
     if sales:
-        await parts.sales.record(tuple(sales))
+        await parts.sales.record(tuple(sale for of_one in sales for sale in of_one))
     await parts.bills.record(tuple(bill for row, _ in posted for bill in bills_of(row)))
     await parts.events.record_all(
         tuple(news for row, order in posted for news in _news_of_posted(row, order))
     )
     now = parts.clock.now()
     for row, order in posted:
-        if order.code == "shown" and row.deadline_at <= now:
+        if order.code == "shown" and row.deadline_at <= now:  # and in the books all the same
             await too_late(row, now)
 
 

@@ -21,6 +21,7 @@ from backend.payments import (
     Confirm,
     OrderPaid,
     Payment,
+    RefundInstead,
     ReversalTooSoon,
     StartPayment,
     StartRefund,
@@ -187,7 +188,7 @@ async def test_what_was_not_read_from_a_code_is_refunded_and_not_reversed(
     with pytest.raises(PermissionMissing) as refused:
         await merchant.reverse(mine, payment.order_id, li.device_secret)
     assert refused.value.params["permission"] == "refund"
-    with pytest.raises(OrderPaid):
+    with pytest.raises(RefundInstead):
         await merchant.reverse(seat, payment.order_id, owner.device_secret)
     assert await world.balance(f"shop:{seat.shop_id}") == 20_00
 

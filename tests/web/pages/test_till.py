@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.web.browser import NAVIGATION
 from tests.web.pages.conftest import Enter, Guest, Till, code_path
 
 HOSTILE = "<script>alert(1)</script>"
@@ -82,6 +83,26 @@ async def test_a_customer_who_was_faster_than_the_cancellation(till: Till, enter
     await pay(payer, code_path(order))
     answer = await till.owner.tap(f"/orders/{order.order_id}/cancellation")
     assert "Received" in answer.text
+
+
+async def test_what_the_customer_scanned_and_paid_goes_back_by_a_refund_only(
+    till: Till, enter: Enter
+) -> None:
+    payer, order = await enter(balance=100_00), await till.order()
+    page = await till.owner.see(f"/orders/{order.order_id}")
+    assert "/reversal" not in page.text
+    form = till.owner.browser.form(f"/orders/{order.order_id}/cancellation")
+    await till.world.services.payments.start(till.world.paying(payer.wallet, order))
+    page = await till.owner.see(f"/orders/{order.order_id}")
+    assert 'data-state="paid"' in page.text
+    assert "/reversal" not in page.text
+    assert f"/shop/orders/{order.order_id}/refund" in page.text
+    refused = await till.owner.browser.client.post(
+        f"/orders/{order.order_id}/reversal", data=form.fields, headers=NAVIGATION
+    )
+    assert refused.status_code == 409
+    assert "Refund it instead" in refused.text
+    assert await till.world.balance(payer.wallet.account_id) == 77_00
 
 
 async def test_other_shops_orders_are_not_found(till: Till, enter: Enter) -> None:
