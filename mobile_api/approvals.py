@@ -15,9 +15,11 @@ from mobile_api.consent import Confirmation
 
 
 class Purpose(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """purpose: "add_device", "remove_device:<device>", "unfreeze", "payout_card:<shop>:<card>"."""
+    """purpose: "add_device", "remove_device:<device>", "unfreeze", "payout_card:<shop>:<card>",
+    "invite_member:<shop>:<role>:<store>", "change_member:<shop>:<member>:<role>:<store>" (role
+    "out": removed; store "all": not bound to one, as everybody but cashiers is)."""
 
-    purpose: Annotated[str, msgspec.Meta(min_length=1, max_length=100, examples=["add_device"])]
+    purpose: Annotated[str, msgspec.Meta(min_length=1, max_length=128, examples=["add_device"])]
 
 
 @post("/v1/approvals", status_code=200, opt={"idempotent": False})

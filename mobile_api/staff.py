@@ -3,16 +3,18 @@
 from typing import Annotated
 
 import msgspec
-from litestar import delete, get, post, put
+from litestar import get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from backend.ids import Id
-from backend.merchant import Act, Invite, Invited, Member, Seat
+from backend.merchant import Act, Change, Invite, Invited, Member, Seat
 from backend.services import Services
 from backend.settings import Settings
 from backend.shop_roles import Permission, Role
+from mobile_api.approvals import approval_of
 from mobile_api.caller import Caller, Once
+from mobile_api.consent import Confirmation
 from mobile_api.fields import FieldError
 from mobile_api.idempotent import FRESH
 from mobile_api.listing import checked
@@ -60,12 +62,17 @@ class ActView(msgspec.Struct, frozen=True, kw_only=True):
     created: str
 
 
-class NewInvitation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewInvitation(Confirmation, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """With the answer to a ceremony of `POST /v1/approvals`, its purpose
+    "invite_member:<shop>:<role>:<store>"; store: of a cashier, else "all"."""
+
     role: GivenRole
     store: Id | None = None
 
 
-class NewRole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NewRole(Confirmation, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The purpose is "change_member:<shop>:<member>:<role>:<store>"."""
+
     role: GivenRole
     store: Id | None = None
 
@@ -89,16 +96,19 @@ async def invite_staff(  # noqa: PLR0913 — what a handler needs arrives by nam
     services: NamedDependency[Services],
     settings: NamedDependency[Settings],
 ) -> InvitationView:
-    """A link that one person joins the shop by, with a passkey. Asked again with the same key, the
-    invitation is the same and its link a new one: none is kept.
+    """A link that one person joins the shop by, with a passkey; the caller's own passkey approves
+    it. Asked again at once with the same key, the invitation is the same and its link a new one:
+    none is kept.
 
     Refuses: no_shop, permission_missing, bad_request, invalid_request, not_found, too_many,
-    device_unknown, member_forbidden, risk_unavailable."""
+    device_unknown, member_forbidden, ceremony_invalid, passkey_refused, id_reused,
+    risk_unavailable."""
     invite = Invite(
         invitation_id=once.id("inv"),
         role=_given(data.role),
         store_id=data.store or "",
         device_secret=caller.proof,
+        approval=approval_of(data, caller),
     )
     return invitation_view(settings, await services.merchant.invite(seat, invite))
 
@@ -111,29 +121,43 @@ async def change_staff(
     services: NamedDependency[Services],
     member_id: FromPath[str],
 ) -> MemberView:
-    """Another role, another store.
+    """Another role, another store, approved by the caller's passkey.
 
-    Refuses: no_shop, permission_missing, invalid_request, not_found, device_unknown,
-    member_forbidden."""
+    Refuses: no_shop, permission_missing, bad_request, invalid_request, not_found, device_unknown,
+    member_forbidden, ceremony_invalid, passkey_refused, risk_unavailable."""
     member = checked(member_id, "usr")
-    role, store = _given(data.role), data.store or ""
-    await services.merchant.change_member(seat, member, role, store, caller.proof)
+    change = Change(
+        member_id=member,
+        role=_given(data.role),
+        store_id=data.store or "",
+        device_secret=caller.proof,
+        approval=approval_of(data, caller),
+    )
+    await services.merchant.change_member(seat, change)
     found = await services.merchant.members(seat)
     return next(_member(each) for each in found if each.person_id == member)
 
 
-@delete("/v1/shop/staff/{member_id:str}", status_code=204, opt=STAFF)
+@post("/v1/shop/staff/{member_id:str}/removal", status_code=204, opt=STAFF)
 async def remove_staff(
+    data: JSONBody[Confirmation],
     caller: NamedDependency[Caller],
     seat: NamedDependency[Seat],
     services: NamedDependency[Services],
     member_id: FromPath[str],
 ) -> None:
-    """They are out at once.
+    """They are out at once. The caller's passkey approves it, with the purpose
+    "change_member:<shop>:<member>:out:all".
 
-    Refuses: no_shop, permission_missing, not_found, device_unknown, member_forbidden."""
-    member = checked(member_id, "usr")
-    await services.merchant.change_member(seat, member, None, "", caller.proof)
+    Refuses: no_shop, permission_missing, bad_request, not_found, device_unknown, member_forbidden,
+    ceremony_invalid, passkey_refused, risk_unavailable."""
+    change = Change(
+        member_id=checked(member_id, "usr"),
+        role=None,
+        device_secret=caller.proof,
+        approval=approval_of(data, caller),
+    )
+    await services.merchant.change_member(seat, change)
 
 
 @get("/v1/shop/activity", opt=STAFF)

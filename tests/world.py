@@ -25,7 +25,7 @@ from backend.intent import Intent
 from backend.keys import FileSigner
 from backend.ledger import Ledger, NewAccount, Post
 from backend.ledger.service import LedgerService, running
-from backend.merchant import Charge, Invite, OpenShop, Seat, Shop
+from backend.merchant import Change, Charge, Invite, OpenShop, Seat, Shop
 from backend.payments import Order, StartPayment
 from backend.posting import Posting, Transfer
 from backend.risk import (
@@ -33,6 +33,7 @@ from backend.risk import (
     AuthorizeTopUp,
     BankWord,
     BeginRegistration,
+    Ceremony,
     CheckCode,
     FinishRegistration,
     Risk,
@@ -226,21 +227,42 @@ class World(msgspec.Struct, kw_only=True):
         """Invited by the owner, joined with the member's own passkey."""
         merchant = self.services.merchant
         invited = await merchant.invite(
-            await merchant.seat(owner.person_id),
-            Invite(
-                invitation_id=ids.new("inv"),
-                role=role,
-                store_id=store_id,
-                device_secret=owner.device_secret,
-            ),
+            await merchant.seat(owner.person_id), await self.inviting(owner, role, store_id)
         )
         return await merchant.join(await self.joining(member, invited.secret), invited.secret)
+
+    async def inviting(
+        self, owner: Wallet, role: Role = Role.CASHIER, store_id: str = ""
+    ) -> Invite:
+        """Signed with the owner's passkey."""
+        merchant = self.services.merchant
+        seat = await merchant.seat(owner.person_id)
+        return Invite(
+            invitation_id=ids.new("inv"),
+            role=role,
+            store_id=store_id,
+            device_secret=owner.device_secret,
+            approval=signed(owner, await merchant.begin_inviting(seat, role, store_id)),
+        )
+
+    async def changing(
+        self, by: Wallet, member_id: str, role: Role | None, store_id: str = ""
+    ) -> Change:
+        """Signed with the passkey of who changes."""
+        merchant = self.services.merchant
+        seat = await merchant.seat(by.person_id)
+        return Change(
+            member_id=member_id,
+            role=role,
+            store_id=store_id,
+            device_secret=by.device_secret,
+            approval=signed(by, await merchant.begin_changing(seat, member_id, role, store_id)),
+        )
 
     async def joining(self, member: Wallet, secret: str) -> Approval:
         """The member's word that they join."""
         ceremony = await self.services.merchant.begin_joining(member.person_id, secret)
-        response = member.passkey.sign(ceremony.options_json)
-        return Approval(member.person_id, ceremony.ceremony_id, response)
+        return signed(member, ceremony)
 
     async def order(self, shop: Shop, amount_fen: int = 23_00) -> Order:
         """A code that the owner shows."""
@@ -263,6 +285,11 @@ class World(msgspec.Struct, kw_only=True):
 
     def later(self, **by: float) -> None:
         self.clock.move(timedelta(**by))
+
+
+def signed(wallet: Wallet, ceremony: Ceremony) -> Approval:
+    response = wallet.passkey.sign(ceremony.options_json)
+    return Approval(wallet.person_id, ceremony.ceremony_id, response)
 
 
 @asynccontextmanager

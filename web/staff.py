@@ -1,5 +1,6 @@
 """A shop's people: who they are and what they may do, invitations, and what they did."""
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -8,15 +9,20 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, URLEncodedBody
 
 from backend import ids
+from backend.errors import DomainError
 from backend.identity import Person
-from backend.merchant import Invite, Seat, Store
+from backend.merchant import Change, Invite, Seat, Store
 from backend.merchant.guard import need
+from backend.risk.refusals import CeremonyInvalid, PasskeyRefused
 from backend.services import Services
 from backend.settings import Settings
 from backend.shop_roles import Permission, Role
+from web.approvals import approval_of
+from web.doors import begun, refused
 from web.forms import Form
 from web.http import WebRequest, redirect
 from web.i18n import msg
+from web.problems import status_of
 from web.render import page
 from web.session import Visit
 
@@ -34,6 +40,21 @@ async def show(
     return await _list(request, services, seat, Form({"invitation_id": ids.new("inv")}))
 
 
+@post("/shop/staff/invitations/ceremony", status_code=200)
+async def begin_inviting(
+    request: WebRequest,
+    data: URLEncodedBody[dict[str, str]],
+    person: NamedDependency[Person],
+    services: NamedDependency[Services],
+) -> Response[Any]:
+    """What the passkey signs: the role and the store."""
+    seat, form = await _seat(services, person), Form(data)
+    role = form.read("role", _given, BAD_ROLE)
+    if role is None:
+        return refused(request, BAD_ROLE)
+    return begun(await services.merchant.begin_inviting(seat, role, form["store_id"]))
+
+
 @post("/shop/staff/invitations", status_code=200)
 async def invite(  # noqa: PLR0913 — what a handler needs arrives by name
     request: WebRequest,
@@ -49,15 +70,17 @@ async def invite(  # noqa: PLR0913 — what a handler needs arrives by name
     role = form.read("role", _given, BAD_ROLE)
     if not form or role is None:
         return await _list(request, services, seat, form, 422)
-    invited = await services.merchant.invite(
-        seat,
-        Invite(
-            invitation_id=invitation_id,
-            role=role,
-            store_id=form["store_id"],
-            device_secret=visit.device_secret,
-        ),
+    invite = Invite(
+        invitation_id=invitation_id,
+        role=role,
+        store_id=form["store_id"],
+        device_secret=visit.device_secret,
+        approval=approval_of(form, person),
     )
+    try:
+        invited = await services.merchant.invite(seat, invite)
+    except (CeremonyInvalid, PasskeyRefused) as refusal:
+        return await _list(request, services, seat, form, refusal=refusal)
     stores = await services.merchant.stores(seat)
     return page(
         request,
@@ -69,6 +92,33 @@ async def invite(  # noqa: PLR0913 — what a handler needs arrives by name
         zone=ZoneInfo(seat.zone),
         link=f"{settings.public_origin}/j/{invited.secret}",
     )
+
+
+@post("/shop/staff/{member_id:str}/ceremony", status_code=200)
+async def begin_changing(
+    request: WebRequest,
+    data: URLEncodedBody[dict[str, str]],
+    person: NamedDependency[Person],
+    services: NamedDependency[Services],
+    member_id: FromPath[str],
+) -> Response[Any]:
+    """What the passkey signs: who, which role, which store."""
+    seat, form = await _seat(services, person), Form(data)
+    role = form.read("role", _given, BAD_ROLE)
+    if role is None:
+        return refused(request, BAD_ROLE)
+    store_id = form["store_id"]
+    return begun(await services.merchant.begin_changing(seat, member_id, role, store_id))
+
+
+@post("/shop/staff/{member_id:str}/removal/ceremony", status_code=200)
+async def begin_removing(
+    person: NamedDependency[Person],
+    services: NamedDependency[Services],
+    member_id: FromPath[str],
+) -> Response[bytes]:
+    seat = await _seat(services, person)
+    return begun(await services.merchant.begin_changing(seat, member_id, None, ""))
 
 
 @post("/shop/staff/{member_id:str}", status_code=200)
@@ -84,23 +134,33 @@ async def change(  # noqa: PLR0913 — what a handler needs arrives by name
     role = form.read("role", _given, BAD_ROLE)
     if role is None:
         return await _list(request, services, seat, form, 422)
-    await services.merchant.change_member(
-        seat, member_id, role, form["store_id"], visit.device_secret
+    wanted = Change(
+        member_id=member_id,
+        role=role,
+        store_id=form["store_id"],
+        device_secret=visit.device_secret,
+        approval=approval_of(form, person),
     )
-    return redirect(request, STAFF)
+    return await _carry_out(request, services, seat, wanted)
 
 
 @post("/shop/staff/{member_id:str}/removal", status_code=200)
-async def remove(
+async def remove(  # noqa: PLR0913 — what a handler needs arrives by name
     request: WebRequest,
+    data: URLEncodedBody[dict[str, str]],
     person: NamedDependency[Person],
     visit: NamedDependency[Visit],
     services: NamedDependency[Services],
     member_id: FromPath[str],
-) -> Response[None]:
+) -> Response[str] | Response[None]:
     seat = await _seat(services, person)
-    await services.merchant.change_member(seat, member_id, None, "", visit.device_secret)
-    return redirect(request, STAFF)
+    wanted = Change(
+        member_id=member_id,
+        role=None,
+        device_secret=visit.device_secret,
+        approval=approval_of(Form(data), person),
+    )
+    return await _carry_out(request, services, seat, wanted)
 
 
 @get("/shop/activity")
@@ -125,6 +185,17 @@ async def activity(
     )
 
 
+async def _carry_out(
+    request: WebRequest, services: Services, seat: Seat, wanted: Change
+) -> Response[str] | Response[None]:
+    try:
+        await services.merchant.change_member(seat, wanted)
+    except (CeremonyInvalid, PasskeyRefused) as refusal:
+        form = Form({"invitation_id": ids.new("inv")})
+        return await _list(request, services, seat, form, refusal=refusal)
+    return redirect(request, STAFF)
+
+
 async def _seat(services: Services, person: Person) -> Seat:
     """Of who may see these pages. Refuses: NoShop, PermissionMissing."""
     seat = await services.merchant.seat(person.person_id)
@@ -132,15 +203,21 @@ async def _seat(services: Services, person: Person) -> Seat:
     return seat
 
 
-async def _list(
-    request: WebRequest, services: Services, seat: Seat, form: Form, status_code: int = 200
+async def _list(  # noqa: PLR0913 — what the page shows
+    request: WebRequest,
+    services: Services,
+    seat: Seat,
+    form: Form,
+    status_code: int = 200,
+    refusal: DomainError | None = None,
 ) -> Response[str]:
     stores = await services.merchant.stores(seat)
     return page(
         request,
         "staff/page.html",
-        status_code=status_code,
+        status_code=status_of(refusal) if refusal else status_code,
         seat=seat,
+        refusal=refusal,
         members=await services.merchant.members(seat),
         stores=stores,
         store_names={store.store_id: store.name for store in stores},
@@ -175,4 +252,13 @@ def _named(stores: tuple[Store, ...], store_id: str) -> str:
     return next((store.name for store in stores if store.store_id == store_id), "")
 
 
-handlers = [show, invite, change, remove, activity]
+handlers = [
+    show,
+    begin_inviting,
+    invite,
+    begin_changing,
+    change,
+    begin_removing,
+    remove,
+    activity,
+]

@@ -15,6 +15,7 @@ from backend.demo.people import (
 )
 from backend.merchant import (
     AskRefund,
+    Change,
     Charge,
     ChargeShown,
     GiveBack,
@@ -24,9 +25,10 @@ from backend.merchant import (
     Terminal,
 )
 from backend.payments import Order, StartPayment
-from backend.risk import IssueCodes
+from backend.risk import ChangeMember, IssueCodes
 from backend.risk.demo import RiskDemo
 from backend.services import Services
+from backend.shop_roles import Role
 
 OPEN = "open"
 
@@ -59,8 +61,21 @@ class DemoShop:
         await self._to.merchant.members(seat)  # hears of them from the security system
         for person, role, works_in in STAFF:
             store_id = "" if works_in is None else store_ids[works_in]
-            await self._to.merchant.change_member(seat, person.person_id, role, store_id, secret)
+            await self._place(seat, person.person_id, role, store_id)
         return seat
+
+    async def _place(self, seat: Seat, member_id: str, role: Role, store_id: str) -> None:
+        secret = self._secrets[OWNER.person_id]
+        store_id = store_id if role is Role.CASHIER else ""
+        asked = ChangeMember(seat.shop_id, member_id, seat.person_id, secret, role, store_id)
+        change = Change(
+            member_id=member_id,
+            role=role,
+            store_id=store_id,
+            device_secret=secret,
+            approval=await self._risk.demo_agreed(seat.person_id, asked.purpose),
+        )
+        await self._to.merchant.change_member(seat, change)
 
     async def sell(self, seat: Seat, sale: Sale) -> None:
         if sale.code == "shown":

@@ -9,6 +9,7 @@ from backend.merchant.shapes import *  # noqa: F403 — the shapes are part of t
 from backend.merchant.shapes import (
     Act,
     AskRefund,
+    Change,
     Charge,
     ChargeShown,
     GiveBack,
@@ -114,7 +115,7 @@ class Merchant(Protocol):
 
     async def reverse(self, seat: Seat, order_id: str, device_secret: str) -> Charged:
         """The till gives up: an unpaid order is cancelled, a paid one goes back whole, once.
-        Refuses: NotFound, ReversalTooSoon, OrderBusy, as payments.refund."""
+        Refuses: NotFound, RefundInstead, ReversalTooSoon, OrderBusy, as payments.refund."""
         ...
 
     async def order(self, seat: Seat, order_id: str) -> Order:
@@ -173,6 +174,18 @@ class Merchant(Protocol):
         """Refuses: BadRequest (the owner's role), NotFound (the store), TooMany, as risk."""
         ...
 
+    async def begin_inviting(self, seat: Seat, role: Role, store_id: str) -> Ceremony:
+        """For the passkey of whoever invites. Refuses: BadRequest (the owner's role), NotFound
+        (the store), NeedsPasskey."""
+        ...
+
+    async def begin_changing(
+        self, seat: Seat, member_id: str, role: Role | None, store_id: str
+    ) -> Ceremony:
+        """For the passkey of whoever changes a member. Refuses: NotFound, MemberForbidden,
+        NeedsPasskey."""
+        ...
+
     async def invitation(self, secret: Secret) -> Invited:
         """For the invited. Refuses: InvitationInvalid."""
         ...
@@ -185,10 +198,8 @@ class Merchant(Protocol):
         """Refuses: as risk.join_shop."""
         ...
 
-    async def change_member(
-        self, seat: Seat, member_id: str, role: Role | None, store_id: str, device_secret: str
-    ) -> None:
-        """role None: remove. Refuses: NotFound, MemberForbidden."""
+    async def change_member(self, seat: Seat, change: Change) -> None:
+        """Refuses: NotFound, MemberForbidden, as risk."""
         ...
 
     async def acts(self, seat: Seat, before: int, limit: int) -> tuple[Act, ...]:

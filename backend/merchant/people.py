@@ -9,7 +9,7 @@ import msgspec
 
 from backend.db import TX
 from backend.errors import BadRequest, NotFound, OutcomeUnknown, Unavailable
-from backend.merchant import MAX_MEMBERS, Invite, Invited, Member, Seat, TooMany
+from backend.merchant import MAX_MEMBERS, Change, Invite, Invited, Member, Seat, TooMany
 from backend.merchant import acts as told
 from backend.merchant.parts import Parts
 from backend.merchant.seats import Seats
@@ -55,24 +55,27 @@ class People:
             await self._heal(seat.shop_id, ours, await self._risk.members(seat.shop_id))
         return await _members(seat.shop_id)
 
+    async def begin_inviting(self, seat: Seat, role: Role, store_id: str) -> Ceremony:
+        asked = await self._invitation(seat, "", role, store_id, "")
+        with risk_at_hand():
+            return await self._risk.begin_approval(seat.person_id, asked.purpose)
+
+    async def begin_changing(
+        self, seat: Seat, member_id: str, role: Role | None, store_id: str
+    ) -> Ceremony:
+        _, asked = await self._change(seat, member_id, role, store_id, "")
+        with risk_at_hand():
+            return await self._risk.begin_approval(seat.person_id, asked.purpose)
+
     async def invite(self, seat: Seat, invite: Invite) -> Invited:
-        if invite.role is Role.OWNER:
-            raise BadRequest()
-        await self._stores.check_known(seat, invite.store_id)
-        store_id = _store_of(invite.role, invite.store_id)
+        asked = await self._invitation(
+            seat, invite.invitation_id, invite.role, invite.store_id, invite.device_secret
+        )
         if len(await _members(seat.shop_id)) >= MAX_MEMBERS:
             raise TooMany(limit=MAX_MEMBERS)
         await self._shops.found(seat, invite.device_secret)
         with risk_at_hand():
-            given = await self._risk.invite_member(
-                InviteMember(
-                    invite.invitation_id,
-                    seat.shop_id,
-                    seat.person_id,
-                    invite.device_secret,
-                    invite.role,
-                )
-            )
+            given = await self._risk.invite_member(invite.approval, asked)
         now = self._clock.now()
         async with TX.transaction():
             await TX.query(
@@ -82,8 +85,8 @@ class People:
                 " set secret_hash = excluded.secret_hash, expires_at = excluded.expires_at",
                 given.invitation_id,
                 seat.shop_id,
-                invite.role.value,
-                store_id,
+                asked.role.value,
+                asked.store_id,
                 _hash(given.secret),
                 given.expires_at,
                 now,
@@ -94,7 +97,7 @@ class People:
             invitation_id=given.invitation_id,
             shop_name=seat.shop_name,
             role=given.role,
-            store_id=store_id,
+            store_id=asked.store_id,
             secret=given.secret,
             expires_at=given.expires_at,
         )
@@ -104,10 +107,8 @@ class People:
         with risk_at_hand():
             found = await self._risk.invitation(secret)
         shop = await find(kept.shop_id)
-        if shop is None or (found.invitation_id, found.shop_id) != (
-            kept.invitation_id,
-            shop.shop_id,
-        ):
+        ours = (kept.invitation_id, kept.shop_id, kept.store_id)
+        if shop is None or (found.invitation_id, found.shop_id, found.store_id) != ours:
             raise InvitationInvalid()
         return Invited(
             invitation_id=found.invitation_id,
@@ -142,30 +143,49 @@ class People:
         await self._write(joined, kept.store_id)
         return await self._seats.take(joined.person_id, joined.shop_id)
 
-    async def change(self, seat: Seat, change: ChangeMember, store_id: str) -> None:
-        member = await _member(seat.shop_id, change.member_id)
-        if member is None:
-            raise NotFound()
-        if Role.OWNER in (member.role, change.role):
-            raise MemberForbidden()
-        await self._stores.check_known(seat, store_id)
+    async def change(self, seat: Seat, change: Change) -> None:
+        member, asked = await self._change(
+            seat, change.member_id, change.role, change.store_id, change.device_secret
+        )
         await self._shops.found(seat, change.device_secret)
-        if change.role != member.role:
-            await self._change_role(change)
+        await self._change_there(change.approval, asked)
         now = self._clock.now()
         async with TX.transaction():
-            if change.role is None:
-                left = await _leave(seat.shop_id, change.member_id, now)
+            if asked.role is None:
+                left = await _leave(seat.shop_id, asked.member_id, now)
                 kinds = ["member_removed"] if left else []
             else:
-                kinds = await _place(seat.shop_id, member, change.role, store_id)
+                kinds = await _place(seat.shop_id, member, asked.role, asked.store_id)
             for kind in kinds:
-                await told.tell(seat.shop_id, seat.person_id, kind, change.member_id, now)
+                await told.tell(seat.shop_id, seat.person_id, kind, asked.member_id, now)
 
-    async def _change_role(self, change: ChangeMember) -> None:
+    async def _invitation(
+        self, seat: Seat, invitation_id: str, role: Role, store_id: str, device_secret: str
+    ) -> InviteMember:
+        """Refuses: BadRequest, NotFound."""
+        if role is Role.OWNER:
+            raise BadRequest()
+        await self._stores.check_known(seat, store_id)
+        by, store_id = seat.person_id, _store_of(role, store_id)
+        return InviteMember(invitation_id, seat.shop_id, by, device_secret, role, store_id)
+
+    async def _change(
+        self, seat: Seat, member_id: str, role: Role | None, store_id: str, device_secret: str
+    ) -> tuple[Member, ChangeMember]:
+        """Refuses: NotFound, MemberForbidden."""
+        member = await _member(seat.shop_id, member_id)
+        if member is None:
+            raise NotFound()
+        if Role.OWNER in (member.role, role):
+            raise MemberForbidden()
+        await self._stores.check_known(seat, store_id)
+        by, store_id = seat.person_id, _store_of(role, store_id)
+        return member, ChangeMember(seat.shop_id, member_id, by, device_secret, role, store_id)
+
+    async def _change_there(self, approval: Approval, change: ChangeMember) -> None:
         with risk_at_hand():
             try:
-                await self._risk.change_member(change)
+                await self._risk.change_member(approval, change)
             except NotFound:  # removed there, and a call stopped before it was written here
                 if change.role is not None:
                     await _leave(change.shop_id, change.member_id, self._clock.now())
@@ -303,7 +323,7 @@ async def _asked_store(shop_id: str, person_id: str) -> str:
     return str(rows[0]["store_id"]) if rows else ""
 
 
-def _store_of(role: Role, store_id: str) -> str:
+def _store_of(role: Role | None, store_id: str) -> str:
     """Only cashiers are bound to a store."""
     return store_id if role is Role.CASHIER else ""
 

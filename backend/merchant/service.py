@@ -3,6 +3,7 @@
 from backend.merchant import (
     Act,
     AskRefund,
+    Change,
     Charge,
     ChargeShown,
     GiveBack,
@@ -31,7 +32,7 @@ from backend.merchant.shops import Shops
 from backend.merchant.stores import Stores
 from backend.merchant.till import Till
 from backend.payments import Charged, ConfirmRefund, Order, Refund, RefundStarted
-from backend.risk import Approval, Ceremony, ChangeMember
+from backend.risk import Approval, Ceremony
 from backend.shop_roles import Permission, Role
 
 
@@ -200,12 +201,19 @@ class MerchantService:
     async def join(self, approval: Approval, secret: str) -> Seat:
         return await self._people.join(approval, secret)
 
-    async def change_member(
-        self, seat: Seat, member_id: str, role: Role | None, store_id: str, device_secret: str
-    ) -> None:
+    async def begin_inviting(self, seat: Seat, role: Role, store_id: str) -> Ceremony:
         need(seat, Permission.STAFF)
-        change = ChangeMember(seat.shop_id, member_id, seat.person_id, device_secret, role)
-        await self._people.change(seat, change, store_id)
+        return await self._people.begin_inviting(seat, role, store_id)
+
+    async def begin_changing(
+        self, seat: Seat, member_id: str, role: Role | None, store_id: str
+    ) -> Ceremony:
+        need(seat, Permission.STAFF)
+        return await self._people.begin_changing(seat, member_id, role, store_id)
+
+    async def change_member(self, seat: Seat, change: Change) -> None:
+        need(seat, Permission.STAFF)
+        await self._people.change(seat, change)
 
     async def acts(self, seat: Seat, before: int, limit: int) -> tuple[Act, ...]:
         need(seat, Permission.STAFF)

@@ -8,7 +8,7 @@ import msgspec
 from backend.ids import Id
 from backend.money import Amount
 from backend.payments import Note, Order, Payment, Refund
-from backend.risk import PayCode
+from backend.risk import Approval, PayCode
 from backend.shop_roles import Permission, Role
 
 _ENDED = frozenset({"paid", "failed", "expired", "cancelled", "reversed"})
@@ -215,6 +215,17 @@ class Invite(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     store_id: str = ""
     device_secret: str
+    approval: Approval  # of the ceremony that `begin_inviting` opened for this role and store
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a member. role None: remove."""
+
+    member_id: str
+    role: Role | None
+    store_id: str = ""
+    device_secret: str
+    approval: Approval  # of the ceremony that `begin_changing` opened for exactly this
 
 
 class Invited(msgspec.Struct, frozen=True, kw_only=True):

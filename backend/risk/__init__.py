@@ -106,7 +106,8 @@ class Risk(Protocol):
 
     async def begin_approval(self, person_id: str, purpose: str) -> Ceremony:
         """An assertion for a security change: "add_device", "remove_device:<id>", "unfreeze",
-        "join_shop:<invitation_id>", "payout_card:<shop_id>:<card_id>".
+        "join_shop:<invitation_id>", "payout_card:<shop_id>:<card_id>", and the `purpose` of an
+        InviteMember and a ChangeMember. The challenge is the digest of purpose and person.
         Refuses: BadRequest (no such purpose), NeedsPasskey (there is none to approve with)."""
         ...
 
@@ -202,8 +203,10 @@ class Risk(Protocol):
         """First come: the owner's live device. Refuses: DeviceUnknown, IdReused (other owner)."""
         ...
 
-    async def invite_member(self, invite: InviteMember) -> Invitation:
-        """Refuses: DeviceUnknown, MemberForbidden, IdReused, BadRequest (the owner's role)."""
+    async def invite_member(self, approval: Approval, invite: InviteMember) -> Invitation:
+        """With the actor's passkey, over role and store; the purpose is the invite's own. The same
+        call again: a new secret. Refuses: DeviceUnknown, MemberForbidden, IdReused, BadRequest
+        (the owner's role), CeremonyInvalid, PasskeyRefused."""
         ...
 
     async def invitation(self, secret: str) -> Invitation:
@@ -215,8 +218,10 @@ class Risk(Protocol):
         InvitationInvalid, CeremonyInvalid, PasskeyRefused, AlreadyMember."""
         ...
 
-    async def change_member(self, change: ChangeMember) -> None:
-        """Refuses: DeviceUnknown, MemberForbidden, NotFound."""
+    async def change_member(self, approval: Approval, change: ChangeMember) -> None:
+        """With the actor's passkey, over who, role and store; the purpose is the change's own. The
+        same call again: the same end. Refuses: DeviceUnknown, MemberForbidden, NotFound,
+        CeremonyInvalid, PasskeyRefused."""
         ...
 
     async def members(self, shop_id: str) -> tuple[ShopMember, ...]: ...

@@ -106,6 +106,24 @@ async def open_one(opening: Opening, now: datetime) -> Ceremony:
     return ceremony
 
 
+async def verified(ceremony_id: str) -> None:
+    """What came back was good."""
+    await SEC.query("update risk.ceremony set verified = true where ceremony_id = $1", ceremony_id)
+
+
+async def was_good(ceremony_id: str, kind: str, person_id: str, now: datetime) -> bool:
+    """Used up already, with a good answer, and its time is not over yet."""
+    rows = await SEC.query(
+        "select 1 from risk.ceremony where ceremony_id = $1 and kind = $2 and person_id = $3 "
+        "and used_at is not null and verified and expires_at > $4",
+        ceremony_id,
+        kind,
+        person_id,
+        now,
+    )
+    return bool(rows)
+
+
 async def use(ceremony_id: str, kind: str, now: datetime) -> Opened:
     """Use it up, whatever comes of it: a failed answer needs a new challenge.
 

@@ -9,9 +9,20 @@ from typing import Annotated, Protocol
 import msgspec
 
 from backend.db import SEC
-from backend.errors import IdReused, NotFound
+from backend.errors import BadRequest, IdReused, NotFound
 from backend.ids import Id
-from backend.risk import Enrolled, Label, MemberForbidden, Phone, Risk, registry, shops
+from backend.risk import (
+    Approval,
+    Enrolled,
+    Label,
+    MemberForbidden,
+    Phone,
+    Risk,
+    approvals,
+    ceremonies,
+    registry,
+    shops,
+)
 from backend.risk.demo_history import MAX_TOLD, Told
 from backend.risk.events import record
 from backend.risk.parts import Parts
@@ -41,6 +52,11 @@ class RiskDemo(Protocol):
         """
         ...
 
+    async def demo_agreed(self, person_id: Id, purpose: str) -> Approval:
+        """A demo person's word, as if given a moment ago: good for what it changes no more, such as
+        the store of a member who has the role already. Refuses: BadRequest."""
+        ...
+
     async def demo_allow(
         self, told: Annotated[tuple[Told, ...], msgspec.Meta(max_length=MAX_TOLD)]
     ) -> tuple[SignedVerdict, ...]:
@@ -61,6 +77,19 @@ async def join(parts: Parts, shop_id: str, person_id: str, role: Role) -> None:
     if not await shops.owner_of(shop_id):
         raise NotFound()
     await shops.add_member(shop_id, person_id, role, parts.clock.now())
+
+
+async def agreed(parts: Parts, person_id: str, purpose: str) -> Approval:
+    if approvals.PURPOSE.fullmatch(purpose) is None:
+        raise BadRequest()
+    now = parts.clock.now()
+    opening = ceremonies.Opening(
+        kind=f"approve:{purpose}", options=b"", challenge=b"", person_id=person_id
+    )
+    ceremony = await ceremonies.open_one(opening, now)
+    await ceremonies.use(ceremony.ceremony_id, opening.kind, now)
+    await ceremonies.verified(ceremony.ceremony_id)
+    return Approval(person_id, ceremony.ceremony_id, b"")
 
 
 async def enrol(parts: Parts, person_id: str, phone: str, device_label: str) -> Enrolled:

@@ -54,7 +54,7 @@ _REFUNDS = (
 )
 _REVERSALS = ("POST /v1/till/orders/{}/reverse",)
 _INVITATIONS = ("POST /v1/shop/staff/invitations",)
-_MEMBERS = ("PUT /v1/shop/staff/{}", "DELETE /v1/shop/staff/{}")
+_MEMBERS = ("PUT /v1/shop/staff/{}", "POST /v1/shop/staff/{}/removal")
 
 _CALLS: dict[Operation, tuple[str, ...]] = {
     Operation.PAY: _PAYMENTS,

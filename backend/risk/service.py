@@ -188,8 +188,8 @@ class Service:
     async def found_shop(self, found: FoundShop) -> None:
         await shops.found(self._parts, found)
 
-    async def invite_member(self, invite: InviteMember) -> Invitation:
-        return await invitations.invite(self._parts, invite)
+    async def invite_member(self, approval: Approval, invite: InviteMember) -> Invitation:
+        return await invitations.invite(self._parts, approval, invite)
 
     async def invitation(self, secret: str) -> Invitation:
         return await invitations.of_secret(self._parts, secret)
@@ -197,8 +197,8 @@ class Service:
     async def join_shop(self, approval: Approval, secret: str) -> ShopMember:
         return await invitations.join(self._parts, approval, secret)
 
-    async def change_member(self, change: ChangeMember) -> None:
-        await shops.change_member(self._parts, change)
+    async def change_member(self, approval: Approval, change: ChangeMember) -> None:
+        await shops.change_member(self._parts, approval, change)
 
     async def members(self, shop_id: str) -> tuple[ShopMember, ...]:
         return await shops.members(shop_id)
@@ -267,6 +267,9 @@ class DemoService(Service):
 
     async def demo_join(self, shop_id: str, person_id: str, role: Role) -> None:
         await demo.join(self._parts, shop_id, person_id, role)
+
+    async def demo_agreed(self, person_id: str, purpose: str) -> Approval:
+        return await demo.agreed(self._parts, person_id, purpose)
 
     async def demo_allow(self, told: tuple[Told, ...]) -> tuple[SignedVerdict, ...]:
         return tuple(await demo_history.allow(self._parts, told))

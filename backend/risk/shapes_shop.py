@@ -20,6 +20,7 @@ REVERSAL_WINDOW = timedelta(minutes=5)  # an order of a code that was shown, its
 TILL_PATIENCE = timedelta(milliseconds=CHARGE_LIFE_MS)  # nobody takes back before it is over
 LATE_WINDOW = timedelta(days=1)  # in which what came too late for its till goes back by itself
 INVITATION_LIFE = timedelta(hours=24)
+ALL_STORES, REMOVED = "all", "out"  # in what a passkey signs about staff
 
 PayCode = Annotated[str, msgspec.Meta(pattern=r"^88[0-9]{16}$", max_length=18)]
 """What a payer shows: 18 digits, kept as a keyed hash only."""
@@ -70,11 +71,19 @@ class FoundShop(msgspec.Struct, frozen=True, array_like=True):
 
 
 class InviteMember(msgspec.Struct, frozen=True, array_like=True):
+    """store_id: where a cashier is to work, "" for all stores."""
+
     invitation_id: Id
     shop_id: str
     actor_id: str
     device_secret: str
     role: Role  # any but owner
+    store_id: str = ""
+
+    @property
+    def purpose(self) -> str:
+        """What the actor's passkey signs."""
+        return f"invite_member:{self.shop_id}:{self.role}:{self.store_id or ALL_STORES}"
 
 
 class Invitation(msgspec.Struct, frozen=True, array_like=True):
@@ -85,6 +94,7 @@ class Invitation(msgspec.Struct, frozen=True, array_like=True):
     role: Role
     secret: str
     expires_at: datetime
+    store_id: str = ""
 
 
 class ShopMember(msgspec.Struct, frozen=True, array_like=True):
@@ -101,6 +111,13 @@ class ChangeMember(msgspec.Struct, frozen=True, array_like=True):
     actor_id: str
     device_secret: str
     role: Role | None
+    store_id: str = ""
+
+    @property
+    def purpose(self) -> str:
+        """What the actor's passkey signs."""
+        role, store = self.role or REMOVED, self.store_id or ALL_STORES
+        return f"change_member:{self.shop_id}:{self.member_id}:{role}:{store}"
 
 
 class PrepareRefund(msgspec.Struct, frozen=True, array_like=True):

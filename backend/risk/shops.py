@@ -9,6 +9,7 @@ from backend.db import SEC
 from backend.errors import IdReused, NotFound
 from backend.risk import (
     Approval,
+    CeremonyInvalid,
     ChangeMember,
     DeviceUnknown,
     FoundShop,
@@ -69,14 +70,21 @@ async def actor(
     return Actor(person_id, device.device_id, role, device.trusted_at)
 
 
-async def change_member(parts: Parts, asked: ChangeMember) -> None:
+async def change_member(parts: Parts, approval: Approval, asked: ChangeMember) -> None:
     """Again: the same end. Invitations of who may invite no more are withdrawn."""
+    if approval.person_id != asked.actor_id:
+        raise CeremonyInvalid()
     given = Use(asked.device_secret, Operation.CHANGE_MEMBER)
     by = await actor(parts, asked.shop_id, asked.actor_id, given, Permission.STAFF)
+    if await owner_of(asked.shop_id) == asked.member_id or asked.role is Role.OWNER:
+        raise MemberForbidden()
+    is_now = await role_of(asked.shop_id, asked.member_id)
+    if await approvals.check_or_repeated(parts, approval, asked.purpose) is None:
+        if is_now != asked.role:
+            raise CeremonyInvalid()
+        return
     now = parts.clock.now()
     async with SEC.transaction():
-        if await owner_of(asked.shop_id) == asked.member_id or asked.role is Role.OWNER:
-            raise MemberForbidden()
         if not await _set_role(asked):
             raise NotFound()
         await SEC.query(

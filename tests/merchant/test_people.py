@@ -5,26 +5,29 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 
 from backend import ids
 from backend.db import SEC, TX
 from backend.errors import BadRequest, NotFound
-from backend.merchant import Invite, Merchant, NoShop, Seat, TooMany
+from backend.merchant import Change, Merchant, NoShop, Seat, TooMany
 from backend.merchant.service import MerchantService
 from backend.payments import RiskUnavailable
-from backend.risk import AlreadyMember, InvitationInvalid, MemberForbidden, Risk
+from backend.risk import (
+    AlreadyMember,
+    Approval,
+    CeremonyInvalid,
+    DeviceUnknown,
+    InvitationInvalid,
+    MemberForbidden,
+    PasskeyRefused,
+    Risk,
+)
 from backend.shop_roles import ROLES, Role
 from tests.merchant.conftest import parts_of
 from tests.world import Crash, Line, Wallet, World
 
-
-def inviting(owner: Wallet, role: Role = Role.CASHIER, store_id: str = "") -> Invite:
-    return Invite(
-        invitation_id=ids.new("inv"),
-        role=role,
-        store_id=store_id,
-        device_secret=owner.device_secret,
-    )
+UNSIGNED = Approval("usr_x", "cer_x", b"{}")
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ async def test_the_invited_joins_with_their_own_passkey(
 ) -> None:
     merchant = world.services.merchant
     [store] = await merchant.stores(seat)
-    invited = await merchant.invite(seat, inviting(owner, role, store.store_id))
+    invited = await merchant.invite(seat, await world.inviting(owner, role, store.store_id))
     assert (invited.shop_name, invited.role) == (seat.shop_name, role)
     assert await merchant.invitation(invited.secret) == invited
     bound = store.store_id if role is Role.CASHIER else ""
@@ -86,7 +89,7 @@ async def test_an_invitation_works_once(
 ) -> None:
     merchant = world.services.merchant
     other = await world.person(name="小张")
-    invited = await merchant.invite(seat, inviting(owner))
+    invited = await merchant.invite(seat, await world.inviting(owner))
     approval, late = [await world.joining(who, invited.secret) for who in (li, other)]
     await merchant.join(approval, invited.secret)
     with pytest.raises(InvitationInvalid):
@@ -103,7 +106,7 @@ async def test_joining_twice_at_once_is_joining(
     world: World, owner: Wallet, seat: Seat, li: Wallet
 ) -> None:
     merchant = world.services.merchant
-    invited = await merchant.invite(seat, inviting(owner))
+    invited = await merchant.invite(seat, await world.inviting(owner))
     approval = await world.joining(li, invited.secret)
     first = await merchant.join(approval, invited.secret)
     assert await merchant.join(approval, invited.secret) == first
@@ -116,7 +119,7 @@ async def test_a_member_is_not_invited_again(
     merchant = world.services.merchant
     other = await world.person()
     await world.hire(owner, li, Role.CASHIER)
-    invited = await merchant.invite(seat, inviting(owner, Role.MANAGER))
+    invited = await merchant.invite(seat, await world.inviting(owner, Role.MANAGER))
     approval = await world.joining(li, invited.secret)
     await world.joining(other, invited.secret)  # began last, and never joins
     with pytest.raises(AlreadyMember):
@@ -137,7 +140,7 @@ async def test_an_invitation_is_over_after_a_day(
     world: World, owner: Wallet, seat: Seat, li: Wallet
 ) -> None:
     merchant = world.services.merchant
-    invited = await merchant.invite(seat, inviting(owner))
+    invited = await merchant.invite(seat, await world.inviting(owner))
     approval = await world.joining(li, invited.secret)
     world.later(days=1, seconds=1)
     assert invited.expires_at <= world.clock.now() + timedelta()
@@ -149,7 +152,7 @@ async def test_an_invitation_is_over_after_a_day(
 async def test_asking_again_gives_a_new_secret_and_ends_the_old_one(
     world: World, owner: Wallet, seat: Seat
 ) -> None:
-    merchant, invite = world.services.merchant, inviting(owner)
+    merchant, invite = world.services.merchant, await world.inviting(owner)
     first, second = [await merchant.invite(seat, invite) for _ in range(2)]
     assert first.secret != second.secret
     assert (await merchant.invitation(second.secret)).invitation_id == invite.invitation_id
@@ -165,11 +168,11 @@ async def test_nobody_is_invited_as_owner_or_to_a_foreign_store(
     other = await world.shop(await world.person())
     [foreign] = await merchant.stores(await world.seat(other))
     with pytest.raises(BadRequest):
-        await merchant.invite(seat, inviting(owner, Role.OWNER))
+        await merchant.invite(seat, await world.inviting(owner, Role.OWNER))
     with pytest.raises(NotFound):
-        await merchant.invite(seat, inviting(owner, store_id=foreign.store_id))
+        await merchant.invite(seat, await world.inviting(owner, store_id=foreign.store_id))
     with pytest.raises(NotFound):
-        await merchant.invite(seat, inviting(owner, store_id=ids.new("sto")))
+        await merchant.invite(seat, await world.inviting(owner, store_id=ids.new("sto")))
 
 
 async def test_a_shop_has_a_hundred_members(
@@ -177,7 +180,7 @@ async def test_a_shop_has_a_hundred_members(
 ) -> None:
     monkeypatch.setattr("backend.merchant.people.MAX_MEMBERS", 1)
     with pytest.raises(TooMany) as refused:
-        await world.services.merchant.invite(seat, inviting(owner))
+        await world.services.merchant.invite(seat, await world.inviting(owner))
     assert refused.value.params == {"limit": 1}
 
 
@@ -186,8 +189,10 @@ async def test_a_removed_member_is_out_at_once(
 ) -> None:
     merchant = world.services.merchant
     await world.hire(owner, li, Role.MANAGER)
-    theirs = await merchant.invite(await merchant.seat(li.person_id), inviting(li, Role.CASHIER))
-    await merchant.change_member(seat, li.person_id, None, "", owner.device_secret)
+    theirs = await merchant.invite(
+        await merchant.seat(li.person_id), await world.inviting(li, Role.CASHIER)
+    )
+    await merchant.change_member(seat, await world.changing(owner, li.person_id, None, ""))
     with pytest.raises(NoShop):
         await merchant.seat(li.person_id)
     with pytest.raises(NotFound):
@@ -195,7 +200,7 @@ async def test_a_removed_member_is_out_at_once(
     with pytest.raises(InvitationInvalid):  # what they had given out is void
         await merchant.invitation(theirs.secret)
     with pytest.raises(NotFound):
-        await merchant.change_member(seat, li.person_id, None, "", owner.device_secret)
+        await merchant.change_member(seat, await world.changing(owner, li.person_id, None, ""))
     assert len(await merchant.members(seat)) == 1
     assert (await kinds(merchant, seat))[-1] == "member_removed"
     await world.hire(owner, li, Role.CASHIER)  # may come back
@@ -203,15 +208,19 @@ async def test_a_removed_member_is_out_at_once(
 
 
 async def test_roles_and_stores_change(world: World, owner: Wallet, seat: Seat, li: Wallet) -> None:
-    merchant, secret = world.services.merchant, owner.device_secret
+    merchant = world.services.merchant
     [store] = await merchant.stores(seat)
     await world.hire(owner, li, Role.CASHIER)
-    calls = world.risk.calls.count("change_member")
-    await merchant.change_member(seat, li.person_id, Role.CASHIER, store.store_id, secret)
-    assert world.risk.calls.count("change_member") == calls  # where somebody works moves no money
+    await merchant.change_member(
+        seat, await world.changing(owner, li.person_id, Role.CASHIER, store.store_id)
+    )
     assert (await merchant.seat(li.person_id)).store_id == store.store_id
-    await merchant.change_member(seat, li.person_id, Role.CASHIER, store.store_id, secret)
-    await merchant.change_member(seat, li.person_id, Role.FINANCE, store.store_id, secret)
+    await merchant.change_member(
+        seat, await world.changing(owner, li.person_id, Role.CASHIER, store.store_id)
+    )
+    await merchant.change_member(
+        seat, await world.changing(owner, li.person_id, Role.FINANCE, store.store_id)
+    )
     finance = await merchant.seat(li.person_id)
     assert (finance.permissions, finance.store_id) == (ROLES[Role.FINANCE], "")
     assert (await kinds(merchant, seat))[-3:] == [
@@ -220,7 +229,9 @@ async def test_roles_and_stores_change(world: World, owner: Wallet, seat: Seat, 
         "member_store_changed",
     ]
     with pytest.raises(NotFound):
-        await merchant.change_member(seat, li.person_id, Role.FINANCE, ids.new("sto"), secret)
+        await merchant.change_member(
+            seat, await world.changing(owner, li.person_id, Role.FINANCE, ids.new("sto"))
+        )
 
 
 async def test_the_owner_stays_the_owner(
@@ -228,15 +239,20 @@ async def test_the_owner_stays_the_owner(
 ) -> None:
     merchant = world.services.merchant
     manager = await world.hire(owner, li, Role.MANAGER)
-    for by, member_id, role, secret in (
-        (manager, owner.person_id, None, li.device_secret),
-        (manager, owner.person_id, Role.CASHIER, li.device_secret),
-        (manager, li.person_id, Role.OWNER, li.device_secret),
-        (seat, owner.person_id, Role.MANAGER, owner.device_secret),
-        (seat, li.person_id, Role.OWNER, owner.device_secret),
+    for by, who, member_id, role in (
+        (manager, li, owner.person_id, None),
+        (manager, li, owner.person_id, Role.CASHIER),
+        (manager, li, li.person_id, Role.OWNER),
+        (seat, owner, owner.person_id, Role.MANAGER),
+        (seat, owner, li.person_id, Role.OWNER),
     ):
         with pytest.raises(MemberForbidden):
-            await merchant.change_member(by, member_id, role, "", secret)
+            await merchant.begin_changing(by, member_id, role, "")
+        unsigned = Change(
+            member_id=member_id, role=role, device_secret=who.device_secret, approval=UNSIGNED
+        )
+        with pytest.raises(MemberForbidden):
+            await merchant.change_member(by, unsigned)
     assert [m.role for m in await merchant.members(seat)] == [Role.OWNER, Role.MANAGER]
 
 
@@ -248,14 +264,18 @@ async def test_what_risk_refuses_is_not_written(
     before = await kinds(merchant, seat)
     await world.services.risk.freeze(owner.person_id, owner.device_secret)
     with pytest.raises(MemberForbidden):  # who froze their account changes nobody's rights
-        await merchant.change_member(seat, li.person_id, Role.MANAGER, "", owner.device_secret)
+        await merchant.change_member(
+            seat, await world.changing(owner, li.person_id, Role.MANAGER, "")
+        )
     with pytest.raises(MemberForbidden):
-        await merchant.invite(seat, inviting(owner))
+        await merchant.invite(seat, await world.inviting(owner))
     world.risk.down = True
     with pytest.raises(RiskUnavailable):
-        await merchant.change_member(seat, li.person_id, Role.MANAGER, "", owner.device_secret)
+        await merchant.change_member(
+            seat, await world.changing(owner, li.person_id, Role.MANAGER, "")
+        )
     with pytest.raises(RiskUnavailable):
-        await merchant.invite(seat, inviting(owner))
+        await merchant.invite(seat, await world.inviting(owner))
     assert (await merchant.seat(li.person_id)).role is Role.CASHIER
     assert len(await merchant.members(seat)) == 2  # reading goes on
     assert await kinds(merchant, seat) == before
@@ -274,7 +294,7 @@ async def test_joining_that_crashed_heals(
 ) -> None:
     merchant = world.services.merchant
     [store] = await merchant.stores(seat)
-    invited = await merchant.invite(seat, inviting(owner, Role.CASHIER, store.store_id))
+    invited = await merchant.invite(seat, await world.inviting(owner, Role.CASHIER, store.store_id))
     approval = await world.joining(li, invited.secret)
     with pytest.raises(Crash):
         await crashing(world, crash_after={"join_shop"}).join(approval, invited.secret)
@@ -295,7 +315,7 @@ async def test_a_change_that_crashed_heals(
 ) -> None:
     merchant = world.services.merchant
     await world.hire(owner, li, Role.CASHIER)
-    change = (seat, li.person_id, role, "", owner.device_secret)
+    change = (seat, await world.changing(owner, li.person_id, role))
     with pytest.raises(Crash):
         await crashing(world, crash_after={"change_member"}).change_member(*change)
     assert (await merchant.seat(li.person_id)).role is Role.CASHIER  # not yet
@@ -320,7 +340,9 @@ async def test_who_was_removed_elsewhere_can_not_be_changed(
     await world.hire(owner, li, Role.CASHIER)
     await SEC.query("delete from risk.shop_member where person_id = $1", li.person_id)
     with pytest.raises(NotFound):
-        await merchant.change_member(seat, li.person_id, Role.MANAGER, "", owner.device_secret)
+        await merchant.change_member(
+            seat, await world.changing(owner, li.person_id, Role.MANAGER, "")
+        )
     with pytest.raises(NoShop):
         await merchant.seat(li.person_id)
 
@@ -375,3 +397,60 @@ async def test_acts_are_paged_and_can_not_be_changed(
     for sql in ("update merchant.act set kind = 'x'", "delete from merchant.act"):
         with pytest.raises(Exception, match=r"append only|permission denied"):
             await TX.query(sql)
+
+
+async def test_staff_is_changed_by_the_passkey_that_signed_exactly_that(
+    world: World, owner: Wallet, seat: Seat, li: Wallet
+) -> None:
+    """Whoever holds the device alone, or another signature, changes nothing."""
+    merchant = world.services.merchant
+    [store] = await merchant.stores(seat)
+    await world.hire(owner, li, Role.CASHIER)
+    signed = await world.changing(owner, li.person_id, Role.CASHIER, store.store_id)
+    for other in (
+        replace(signed, role=Role.MANAGER),
+        replace(signed, role=None),
+        replace(signed, store_id=""),
+        replace(signed, approval=UNSIGNED),
+        replace(signed, approval=replace(UNSIGNED, person_id=owner.person_id)),
+    ):
+        with pytest.raises(CeremonyInvalid):
+            await merchant.change_member(seat, other)
+    stranger = await world.changing(replace(owner, passkey=li.passkey), li.person_id, Role.MANAGER)
+    with pytest.raises(PasskeyRefused):
+        await merchant.change_member(seat, stranger)
+    with pytest.raises(DeviceUnknown):
+        await merchant.change_member(seat, replace(signed, device_secret="x" * 43))
+    [_, member] = await merchant.members(seat)
+    assert (member.role, member.store_id) == (Role.CASHIER, "")
+    await merchant.change_member(seat, signed)
+    await merchant.change_member(seat, signed)  # the same call again
+    away = await world.changing(owner, li.person_id, Role.FINANCE)
+    await merchant.change_member(seat, away)
+    with pytest.raises(CeremonyInvalid):  # what was signed before is spent
+        await merchant.change_member(seat, signed)
+    [_, member] = await merchant.members(seat)
+    assert (member.role, member.store_id) == (Role.FINANCE, "")
+
+
+async def test_an_invitation_is_of_the_role_and_store_that_the_passkey_signed(
+    world: World, owner: Wallet, seat: Seat
+) -> None:
+    merchant = world.services.merchant
+    [store] = await merchant.stores(seat)
+    signed = await world.inviting(owner, Role.CASHIER, store.store_id)
+    for other in (
+        replace(signed, role=Role.MANAGER),
+        replace(signed, store_id=""),
+        replace(signed, approval=UNSIGNED),
+    ):
+        with pytest.raises(CeremonyInvalid):
+            await merchant.invite(seat, other)
+    with pytest.raises(DeviceUnknown):
+        await merchant.invite(seat, replace(signed, device_secret="x" * 43))
+    invited = await merchant.invite(seat, signed)
+    with pytest.raises(CeremonyInvalid):  # one approval, one invitation
+        await merchant.invite(seat, replace(signed, invitation_id=ids.new("inv")))
+    await TX.query("update merchant.invitation set store_id = ''")
+    with pytest.raises(InvitationInvalid):  # not the store that was signed
+        await merchant.invitation(invited.secret)

@@ -9,12 +9,22 @@ import pytest
 
 from backend import ids
 from backend.errors import DomainError
-from backend.merchant import Charge, ChargeShown, GiveBack, Invite, Merchant, PermissionMissing
+from backend.merchant import (
+    Change,
+    Charge,
+    ChargeShown,
+    GiveBack,
+    Invite,
+    Merchant,
+    PermissionMissing,
+)
+from backend.risk import Approval
 from backend.shop_roles import ROLES, Permission, Role
 from tests.world import Wallet, World
 
 EVERYBODY = "owner manager finance cashier auditor"
 NO_SECRET = "A" * 43
+UNSIGNED = Approval("usr_x", "cer_x", b"{}")
 
 # call → its arguments, and who may
 CALLS: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
@@ -66,10 +76,24 @@ CALLS: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
     "refund_requests": (lambda: (), "owner manager finance auditor"),
     "members": (lambda: (), "owner manager"),
     "invite": (
-        lambda: (Invite(invitation_id=ids.new("inv"), role=Role.CASHIER, device_secret=NO_SECRET),),
+        lambda: (
+            Invite(
+                invitation_id=ids.new("inv"),
+                role=Role.CASHIER,
+                device_secret=NO_SECRET,
+                approval=UNSIGNED,
+            ),
+        ),
         "owner manager",
     ),
-    "change_member": (lambda: (ids.new("usr"), None, "", NO_SECRET), "owner manager"),
+    "begin_inviting": (lambda: (Role.CASHIER, ""), "owner manager"),
+    "begin_changing": (lambda: (ids.new("usr"), None, ""), "owner manager"),
+    "change_member": (
+        lambda: (
+            Change(member_id=ids.new("usr"), role=None, device_secret=NO_SECRET, approval=UNSIGNED),
+        ),
+        "owner manager",
+    ),
     "acts": (lambda: (0, 10), "owner manager"),
     "record": (lambda: ("orders_exported", "file"), EVERYBODY),
 }

@@ -21,13 +21,21 @@ async def keeper_of(phones: Phones, name: str = "王老板", shop: str = "老王
 
 async def joined(owner: Phone, member: Phone, role: Role) -> Phone:
     """Invited and joined over the API."""
-    asked = {"role": role.value}
+    shop = (await owner.done(owner.get("/v1/shop")))["id"]
+    asked = {"role": role.value} | await owner.approved(f"invite_member:{shop}:{role}:all")
     invited = await owner.done(owner.post("/v1/shop/staff/invitations", asked))
     where = f"/v1/shop-invitations/{invited['secret']}"
     begun = await member.done(member.post(f"{where}/ceremony"))
     seat = await member.done(member.post(f"{where}/confirm", member.signed(begun["ceremony"])))
     assert seat["role"] == role
     return member
+
+
+async def let_go(owner: Phone, member: Phone) -> None:
+    """Out of the shop."""
+    shop = (await owner.done(owner.get("/v1/shop")))["id"]
+    approved = await owner.approved(f"change_member:{shop}:{member.person_id}:out:all")
+    await owner.done(owner.post(f"/v1/shop/staff/{member.person_id}/removal", approved))
 
 
 async def paid(keeper: Phone, payer: Phone, fen: int = 23_00) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from backend.wallet import streams
 from tests.mobile_api.conftest import Phones
 from tests.mobile_api.listening import Listening
 from tests.mobile_api.problem import is_problem
-from tests.mobile_api.steps import joined, keeper_of, paid, yuan
+from tests.mobile_api.steps import joined, keeper_of, let_go, paid, yuan
 from tests.phone import Phone
 from tests.world import World
 
@@ -157,8 +157,7 @@ async def test_who_left_the_shop_hears_no_more(app: Litestar, phones: Phones, wo
     shop_id = (await world.services.merchant.seat(till.person_id)).shop_id
     owner = await world.services.merchant.seat(keeper.person_id)
     assert owner.shop_id == shop_id
-    removed = await keeper.delete(f"/v1/shop/staff/{till.person_id}")
-    assert removed.is_success, removed.text
+    await let_go(keeper, till)
     await heard.over()
 
 

@@ -8,7 +8,7 @@ from backend.shop_roles import Role
 from mobile_api.shapes import timestamp
 from tests.mobile_api.conftest import Phones, wallet_of
 from tests.mobile_api.problem import is_problem
-from tests.mobile_api.steps import joined, keeper_of, paid, yuan
+from tests.mobile_api.steps import joined, keeper_of, let_go, paid, yuan
 from tests.phone import Phone
 from tests.world import World
 
@@ -126,16 +126,53 @@ async def test_stores_terminals_and_views(keeper: Phone) -> None:
 
 async def test_staff_come_change_and_go(keeper: Phone, phones: Phones) -> None:
     li = await joined(keeper, await phones("小李"), Role.CASHIER)
-    where = f"/v1/shop/staff/{li.person_id}"
-    assert (await keeper.done(keeper.put(where, {"role": "finance"})))["role"] == "finance"
+    shop = (await keeper.done(keeper.get("/v1/shop")))["id"]
+    where, of = f"/v1/shop/staff/{li.person_id}", f"change_member:{shop}:{li.person_id}"
+    finance = {"role": "finance"} | await keeper.approved(f"{of}:finance:all")
+    assert (await keeper.done(keeper.put(where, finance)))["role"] == "finance"
     is_problem(await li.post("/v1/till/orders", yuan(1_00)), 403, "permission_missing")
-    await keeper.done(keeper.delete(where))
+    await let_go(keeper, li)
     is_problem(await li.get("/v1/shop"), 404, "no_shop")
     told = (await keeper.done(keeper.get("/v1/shop/activity")))["data"]
     assert {act["person"] for act in told} >= {keeper.person_id}
+    owner = finance | {"role": "owner"}
+    is_problem(await keeper.post("/v1/shop/staff/invitations", owner), 400, "invalid_request")
+
+
+async def test_staff_takes_the_passkey_over_exactly_that(keeper: Phone, phones: Phones) -> None:
+    """Not without one, not spent twice, not for another role, person or store than was signed."""
+    li, other = [
+        await joined(keeper, await phones(name), Role.CASHIER) for name in ("小李", "小王")
+    ]
+    shop = (await keeper.done(keeper.get("/v1/shop")))["id"]
+    [store] = (await keeper.done(keeper.get("/v1/shop/stores")))["data"]
+    where, of = f"/v1/shop/staff/{li.person_id}", f"change_member:{shop}:{li.person_id}"
+    invitations = "/v1/shop/staff/invitations"
+    is_problem(await keeper.put(where, {"role": "manager"}), 400, "invalid_request")
+    is_problem(await keeper.post(f"{where}/removal", {}), 400, "invalid_request")
+    is_problem(await keeper.post(invitations, {"role": "manager"}), 400, "invalid_request")
+    signed = await keeper.approved(f"{of}:finance:all")
+    at = {"store": store["id"]}
+    elsewhere = f"/v1/shop/staff/{other.person_id}"
+    is_problem(await keeper.put(where, {"role": "manager"} | signed), 410, "ceremony_invalid")
+    is_problem(await keeper.put(elsewhere, {"role": "finance"} | signed), 410, "ceremony_invalid")
+    is_problem(await keeper.put(where, {"role": "cashier"} | at | signed), 410, "ceremony_invalid")
+    is_problem(await keeper.post(f"{where}/removal", signed), 410, "ceremony_invalid")
     is_problem(
-        await keeper.post("/v1/shop/staff/invitations", {"role": "owner"}), 400, "invalid_request"
+        await keeper.post(invitations, {"role": "finance"} | signed), 410, "ceremony_invalid"
     )
+    assert (await keeper.done(keeper.put(where, {"role": "finance"} | signed)))["id"]
+    back = await keeper.approved(f"{of}:cashier:all")
+    await keeper.done(keeper.put(where, {"role": "cashier"} | back))
+    is_problem(await keeper.put(where, {"role": "finance"} | signed), 410, "ceremony_invalid")
+    invite = {"role": "cashier"} | await keeper.approved(f"invite_member:{shop}:cashier:all")
+    is_problem(
+        await keeper.post(invitations, invite | {"role": "manager"}), 410, "ceremony_invalid"
+    )
+    await keeper.done(keeper.post(invitations, invite))
+    is_problem(await keeper.post(invitations, invite), 410, "ceremony_invalid")
+    members = (await keeper.done(keeper.get("/v1/shop/staff")))["data"]
+    assert {member["role"] for member in members} == {"owner", "cashier"}
 
 
 async def test_a_settlement_and_its_files(keeper: Phone) -> None:

@@ -258,7 +258,7 @@ async def hire(world: World, shop_id: str, by: Person, role: Role) -> Person:
     """A new person who accepts an invitation."""
     person = await world.person()
     ask = InviteMember(ids.new("inv"), shop_id, by.person_id, by.secret, role)
-    invited = await world.risk.invite_member(ask)
+    invited = await world.risk.invite_member(await world.approve(by, ask.purpose), ask)
     approval = await world.approve(person, f"join_shop:{invited.invitation_id}")
     await world.risk.join_shop(approval, invited.secret)
     return person

@@ -12,6 +12,7 @@ from backend import ids
 from backend.errors import DomainError, NotFound
 from backend.proof import MAX_PROOF_CHARS
 from backend.risk import (
+    Approval,
     Assess,
     Authorize,
     ChangeMember,
@@ -111,7 +112,8 @@ async def test_a_till_on_a_phone(world: World) -> None:
         await world.risk.redeem_code(other)
     clerk = await hire(world, shop_id, till.person(to=Operation.INVITE), Role.CASHIER)
     by = till.proof_to(Operation.CHANGE_MEMBER)
-    await world.risk.change_member(ChangeMember(shop_id, clerk.person_id, actor_id, by, None))
+    out = ChangeMember(shop_id, clerk.person_id, actor_id, by, None)
+    await world.risk.change_member(await world.approve(till.owner, out.purpose), out)
     assert [m.person_id for m in await world.risk.members(shop_id)] == [till.owner.person_id]
 
 
@@ -121,7 +123,7 @@ async def test_a_refund_from_a_phone(world: World) -> None:
     ask = InviteMember(
         ids.new("inv"), sale.shop_id, sale.owner.person_id, sale.owner.secret, Role.MANAGER
     )
-    invited = await world.risk.invite_member(ask)
+    invited = await world.risk.invite_member(await world.approve(sale.owner, ask.purpose), ask)
     approval = await world.approve(manager.owner, f"join_shop:{invited.invitation_id}")
     await world.risk.join_shop(approval, invited.secret)
     by = manager.person(to=Operation.REFUND)
@@ -279,10 +281,12 @@ CALLS: dict[str, Callable[[World, Person, str], Awaitable[Any]]] = {
     "reveal": lambda w, p, by: w.risk.reveal_code(p.person_id, by, "88" + "0" * 16),
     "found": lambda w, p, by: w.risk.found_shop(FoundShop(ids.new("mch"), p.person_id, by)),
     "invite": lambda w, p, by: w.risk.invite_member(
-        InviteMember(ids.new("inv"), SHOP, p.person_id, by, Role.CASHIER)
+        Approval(p.person_id, "cer_x", b"{}"),
+        InviteMember(ids.new("inv"), SHOP, p.person_id, by, Role.CASHIER),
     ),
     "change_member": lambda w, p, by: w.risk.change_member(
-        ChangeMember(SHOP, p.person_id, p.person_id, by, None)
+        Approval(p.person_id, "cer_x", b"{}"),
+        ChangeMember(SHOP, p.person_id, p.person_id, by, None),
     ),
     "first_passkey": lambda w, p, by: w.risk.grant_first_passkey(p.person_id, by),
     "pay": lambda w, p, by: w.risk.prepare(Prepare(w.intent(p), by)),

@@ -10,6 +10,7 @@ from backend.db import SEC
 from backend.errors import BadRequest, IdReused, NotFound
 from backend.risk import (
     AlreadyMember,
+    Approval,
     CeremonyInvalid,
     ChangeMember,
     DeviceUnknown,
@@ -28,7 +29,11 @@ from tests.risk.people import Person, World, alarm, card_of, found_shop, hire
 
 async def invite(world: World, shop_id: str, by: Person, role: Role = Role.CASHIER) -> Invitation:
     ask = InviteMember(ids.new("inv"), shop_id, by.person_id, by.secret, role)
-    return await world.risk.invite_member(ask)
+    return await asked(world, by, ask)
+
+
+async def asked(world: World, by: Person, ask: InviteMember) -> Invitation:
+    return await world.risk.invite_member(await agreed(world, by, ask.purpose), ask)
 
 
 async def join(world: World, person: Person, invitation: Invitation) -> ShopMember:
@@ -36,8 +41,17 @@ async def join(world: World, person: Person, invitation: Invitation) -> ShopMemb
     return await world.risk.join_shop(approval, invitation.secret)
 
 
-def change(shop_id: str, member: Person, by: Person, role: Role | None) -> ChangeMember:
-    return ChangeMember(shop_id, member.person_id, by.person_id, by.secret, role)
+async def change(world: World, shop_id: str, member: Person, by: Person, role: Role | None) -> None:
+    wanted = ChangeMember(shop_id, member.person_id, by.person_id, by.secret, role)
+    await world.risk.change_member(await agreed(world, by, wanted.purpose), wanted)
+
+
+async def agreed(world: World, by: Person, purpose: str) -> Approval:
+    """Of nothing where there is no such purpose."""
+    try:
+        return await world.approve(by, purpose)
+    except BadRequest:
+        return Approval(by.person_id, "cer_x", b"{}")
 
 
 async def roles(world: World, shop_id: str) -> list[Role]:
@@ -74,7 +88,7 @@ async def test_an_invitation_is_joined_with_the_own_passkey(world: World) -> Non
     with pytest.raises(InvitationInvalid):
         await world.risk.invitation(invited.secret)
     events = await SEC.query("select kind from risk.security_event where kind like 'member%'")
-    assert [row["kind"] for row in events] == ["member_joined"]
+    assert [row["kind"] for row in events] == ["member_invited", "member_joined"]
 
 
 async def test_an_invitation_is_for_one_person(world: World) -> None:
@@ -112,25 +126,25 @@ async def test_an_invitation_ends_after_a_day_and_is_renewed(world: World) -> No
     owner, clerk = await world.person(), await world.person()
     shop_id = await found_shop(world, owner)
     ask = InviteMember(ids.new("inv"), shop_id, owner.person_id, owner.secret, Role.MANAGER)
-    first = await world.risk.invite_member(ask)
-    second = await world.risk.invite_member(ask)
+    first = await asked(world, owner, ask)
+    second = await asked(world, owner, ask)
     assert first.secret != second.secret
     with pytest.raises(InvitationInvalid):
         await world.risk.invitation(first.secret)
     world.clock.move(timedelta(hours=24))
     with pytest.raises(InvitationInvalid):
         await join(world, clerk, second)
-    renewed = await world.risk.invite_member(ask)
+    renewed = await asked(world, owner, ask)
     await join(world, clerk, renewed)
     with pytest.raises(IdReused):  # it was used
-        await world.risk.invite_member(ask)
+        await asked(world, owner, ask)
     other = InviteMember(ids.new("inv"), shop_id, owner.person_id, owner.secret, Role.CASHIER)
-    await world.risk.invite_member(other)
+    await asked(world, owner, other)
     changed = InviteMember(
         other.invitation_id, shop_id, owner.person_id, owner.secret, Role.MANAGER
     )
     with pytest.raises(IdReused):
-        await world.risk.invite_member(changed)
+        await asked(world, owner, changed)
     with pytest.raises(InvitationInvalid):
         await world.risk.invitation("x" * 43)
 
@@ -156,9 +170,9 @@ async def test_staff_is_for_owner_and_manager(world: World, role: Role) -> None:
     with pytest.raises(MemberForbidden):
         await invite(world, shop_id, clerk)
     with pytest.raises(MemberForbidden):
-        await world.risk.change_member(change(shop_id, clerk, clerk, Role.MANAGER))
+        await change(world, shop_id, clerk, clerk, Role.MANAGER)
     manager = await hire(world, shop_id, owner, Role.MANAGER)
-    await world.risk.change_member(change(shop_id, clerk, manager, Role.MANAGER))
+    await change(world, shop_id, clerk, manager, Role.MANAGER)
     await invite(world, shop_id, clerk)
 
 
@@ -169,7 +183,7 @@ async def test_inviting_takes_a_member_with_a_live_device(world: World) -> None:
         await invite(world, shop_id, stranger)
     ask = InviteMember(ids.new("inv"), shop_id, owner.person_id, stranger.secret, Role.CASHIER)
     with pytest.raises(DeviceUnknown):
-        await world.risk.invite_member(ask)
+        await asked(world, owner, ask)
     with pytest.raises(BadRequest):
         await invite(world, shop_id, owner, Role.OWNER)
     await world.risk.freeze(owner.person_id, owner.secret)
@@ -181,13 +195,13 @@ async def test_members_change_and_go(world: World) -> None:
     owner = await world.person()
     shop_id = await found_shop(world, owner)
     clerk = await hire(world, shop_id, owner, Role.CASHIER)
-    await world.risk.change_member(change(shop_id, clerk, owner, Role.FINANCE))
+    await change(world, shop_id, clerk, owner, Role.FINANCE)
     assert await roles(world, shop_id) == [Role.OWNER, Role.FINANCE]
-    await world.risk.change_member(change(shop_id, clerk, owner, None))
+    await change(world, shop_id, clerk, owner, None)
     assert await roles(world, shop_id) == [Role.OWNER]
     for role in (None, Role.CASHIER):
         with pytest.raises(NotFound):
-            await world.risk.change_member(change(shop_id, clerk, owner, role))
+            await change(world, shop_id, clerk, owner, role)
     await join(world, clerk, await invite(world, shop_id, owner))
     assert await roles(world, shop_id) == [Role.OWNER, Role.CASHIER]
 
@@ -199,9 +213,9 @@ async def test_the_owner_stays_the_owner(world: World) -> None:
     for by in (owner, manager):
         for role in (None, Role.CASHIER):
             with pytest.raises(MemberForbidden):
-                await world.risk.change_member(change(shop_id, owner, by, role))
+                await change(world, shop_id, owner, by, role)
     with pytest.raises(MemberForbidden):
-        await world.risk.change_member(change(shop_id, manager, owner, Role.OWNER))
+        await change(world, shop_id, manager, owner, Role.OWNER)
     assert await roles(world, shop_id) == [Role.OWNER, Role.MANAGER]
 
 
@@ -210,8 +224,8 @@ async def test_invitations_go_with_who_invited(world: World) -> None:
     shop_id = await found_shop(world, owner)
     manager, other = [await hire(world, shop_id, owner, Role.MANAGER) for _ in range(2)]
     invited, kept = await invite(world, shop_id, manager), await invite(world, shop_id, other)
-    await world.risk.change_member(change(shop_id, manager, owner, Role.CASHIER))
-    await world.risk.change_member(change(shop_id, manager, owner, Role.MANAGER))
+    await change(world, shop_id, manager, owner, Role.CASHIER)
+    await change(world, shop_id, manager, owner, Role.MANAGER)
     with pytest.raises(InvitationInvalid):
         await world.risk.invitation(invited.secret)
     await world.risk.invitation(kept.secret)

@@ -53,6 +53,10 @@ class Guest(msgspec.Struct):
         """Submit a form of the page, as browsers do without htmx."""
         return await self.browser.send(action, fields)
 
+    async def sign(self, action: str, fields: dict[str, str] | None = None) -> httpx.Response:
+        """Submit a form of the page with the passkey."""
+        return await self.browser.ceremony(action, self.wallet.passkey, fields)
+
     async def tap_htmx(self, action: str, fields: dict[str, str] | None = None) -> httpx.Response:
         """Submit a form of the page, as htmx does."""
         form = self.browser.form(action)

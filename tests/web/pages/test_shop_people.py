@@ -1,5 +1,6 @@
 """Stores, staff, invitations and seats, as their pages work."""
 
+import json
 import re
 
 import httpx
@@ -22,7 +23,7 @@ LINK = re.compile(r"/j/([A-Za-z0-9_-]{43})")
 async def invite(till: Till, role: Role = Role.CASHIER, store_id: str = "") -> str:
     """The invitation's secret, as the owner's page shows it."""
     await till.owner.see("/shop/staff")
-    shown = await till.owner.tap(
+    shown = await till.owner.sign(
         "/shop/staff/invitations", {"role": role.value, "store_id": store_id}
     )
     found = LINK.search(shown.text)
@@ -187,16 +188,70 @@ async def test_a_member_is_changed_and_removed_and_out_at_once(till: Till, enter
     await join(li, await invite(till, Role.CASHIER))
     path = f"/shop/staff/{li.wallet.person_id}"
     await till.owner.see("/shop/staff")
-    await till.owner.tap(path, {"role": "manager", "store_id": ""})
+    await till.owner.sign(path, {"role": "manager", "store_id": ""})
     assert (await li.see("/shop/staff")).status_code == 200
     assert (await till.owner.tap(path, {"role": "owner"})).status_code == 422
     await till.owner.see("/shop/staff")
-    await till.owner.tap(f"{path}/removal")
+    await till.owner.sign(f"{path}/removal")
     page = await li.see("/shop/staff")
     assert page.url.path == "/shop/new"  # of no shop: may open one
     activity = await till.owner.see("/shop/activity")
     for said in ("Opened the shop", "Made an invitation", "Joined the shop", "Removed somebody"):
         assert said in activity.text
+
+
+async def test_staff_takes_the_owners_passkey_over_exactly_that(till: Till, enter: Enter) -> None:
+    """Without one, with a spent one, with another's, or for another role: nothing changes."""
+    li = await enter(name="小李")
+    await join(li, await invite(till, Role.CASHIER))
+    owner, path = till.owner, f"/shop/staff/{li.wallet.person_id}"
+    key = owner.wallet.passkey
+
+    async def refused(page: httpx.Response) -> None:
+        assert page.status_code in (403, 410), page.text
+        assert "小李" in page.text  # the page, to try again
+        assert (await till.world.services.merchant.seat(li.wallet.person_id)).role is Role.CASHIER
+
+    for action, fields in (
+        (path, {"role": "manager", "store_id": ""}),
+        (f"{path}/removal", {}),
+        ("/shop/staff/invitations", {"role": "manager", "store_id": ""}),
+    ):
+        await owner.see("/shop/staff")
+        await refused(await owner.tap(action, fields))
+        await owner.see("/shop/staff")
+        await refused(await owner.browser.ceremony(action, li.wallet.passkey, fields))
+    await owner.see("/shop/staff")
+    form = owner.browser.form(path)
+    for signed, sent in (("finance", "manager"), ("cashier", "finance")):
+        begun = await owner.browser.begin(
+            form.attributes["data-begin"], form.fields | {"role": signed, "store_id": ""}
+        )
+        answer = begun.json()
+        response = key.sign(json.dumps(answer["options"]).encode()).decode()
+        proof = {"ceremony_id": answer["ceremony_id"], "response_json": response}
+        await owner.see("/shop/staff")
+        await refused(await owner.tap(path, {"role": sent, "store_id": ""} | proof))
+    await owner.see("/shop/staff")
+    done = await owner.tap(path, {"role": "cashier", "store_id": ""} | proof)
+    assert done.status_code == 200
+    [store] = await till.world.services.merchant.stores(await seat_of(till))
+    await owner.see("/shop/staff")
+    await refused(await owner.tap(path, {"role": "cashier", "store_id": store.store_id} | proof))
+
+
+async def test_an_ended_device_changes_no_staff(till: Till, enter: Enter) -> None:
+    li = await enter(name="小李")
+    await join(li, await invite(till, Role.CASHIER))
+    await till.owner.see("/shop/staff")
+    till.owner.browser.client.cookies.set(
+        cookies.DEVICE, "A" * 43, domain="localhost.local", path="/"
+    )
+    page = await till.owner.sign(
+        f"/shop/staff/{li.wallet.person_id}", {"role": "manager", "store_id": ""}
+    )
+    assert page.status_code == 403, page.text
+    assert (await till.world.services.merchant.seat(li.wallet.person_id)).role is Role.CASHIER
 
 
 @pytest.mark.parametrize(
@@ -298,9 +353,8 @@ async def test_a_live_page_of_a_removed_member_ends(
     await world_shop(till.world, li)  # sits elsewhere now; both shops' pages may stay open
     assert await may_listen(services, person_id, (shop, order))
     assert not await may_listen(services, person_id, (f"order:{other.order_id}",))
-    owner = till.owner.wallet
-    seat = await seat_of(till)
-    await services.merchant.change_member(seat, person_id, None, "", owner.device_secret)
+    gone = await till.world.changing(till.owner.wallet, person_id, None)
+    await services.merchant.change_member(await seat_of(till), gone)
     assert not await may_listen(services, person_id, (shop,))
     assert not await may_listen(services, person_id, (order,))
 
