@@ -98,12 +98,14 @@ async def _payments(wallet: Wallet, crowd: Crowd, count: int, amount_fen: int) -
 async def _openings(wallet: Wallet, crowd: Crowd, count: int, packets: int = 1) -> Measured:
     """Each packet has a share for every phone. All phones open `count`: they are at so many packets
     at a time, and then each goes on to the next."""
-    sent = []
-    for phone in crowd.phones[: max(count, packets)]:
+
+    async def send(phone: Phone) -> str:
         wanted = {"kind": "lucky", "amount": money(PHONES * 10), "count": PHONES}
         begun = await phone.api.create_red_packet(wanted)
         done = await phone.agreed(begun, "confirm_red_packet", packet_id=begun["id"])
-        sent.append(done["id"])
+        return str(done["id"])
+
+    sent = await asyncio.gather(*map(send, crowd.phones[: max(count, packets)]))
 
     async def open_(phone: Phone, turn: int) -> None:
         place = turn + crowd.phones.index(phone) % packets
