@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -10,8 +11,8 @@ R = TypeVar("R")
 
 class Together(Generic[T, R]):
     """`work` gets all items that gathered while it was busy, at most `most`, and answers each, in
-    their order. Where a round of several fails, each is tried alone: one bad item harms itself
-    only, so `work` must bear to be repeated."""
+    their order, outside of any transaction of those who ask. Where a round of several fails, each
+    is tried alone: one bad item harms itself only, so `work` must bear to be repeated."""
 
     def __init__(self, work: Callable[[Sequence[T]], Awaitable[Sequence[R]]], most: int) -> None:
         self._work, self._most = work, most
@@ -22,7 +23,8 @@ class Together(Generic[T, R]):
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         if self._task is None:
-            self._task = asyncio.create_task(self._run())
+            # In a context of its own: the first to come may be inside a transaction.
+            self._task = asyncio.create_task(self._run(), context=Context())
         return await answer
 
     async def _run(self) -> None:

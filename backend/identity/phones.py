@@ -8,13 +8,12 @@ nor the key alone makes one.
 
 import hmac
 import secrets
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 
@@ -23,11 +22,8 @@ from backend.base64url import base64url
 from backend.clock import Clock
 from backend.db import TX
 from backend.identity import (
-    PHONE_IDLE_LIFE,
-    PHONE_SESSION_LIFE,
     REFRESH_RETRY,
     OpenPhoneSession,
-    Person,
     PhoneCaller,
     PhoneTokens,
     ProofReplayed,
@@ -38,6 +34,7 @@ from backend.identity import (
     SignedOut,
     SpentProof,
 )
+from backend.identity.callers import Callers, proof_hash, since
 from backend.keys import secret_key
 
 KEY = "refresh"
@@ -62,20 +59,6 @@ _LIVE = f"""
 select {_SESSION}, true as phone from identity.phone_session
 where session_id = $1 and thumbprint = $2 and seen_at > $3 and created_at > $4
 """  # noqa: S608
-
-# One round trip for each call of a phone.
-_CALLER = """
-with memory as (select from identity.proof_memory where memory_id = $7), spent as (
-    insert into identity.proof_spent select $5, $6 from memory on conflict do nothing returning 1
-)
-select exists (select from memory) as remembered, exists (select from spent) as fresh,
-    s.session_id, s.person_id, s.device_id, s.label,
-    s.created_at, s.seen_at, p.phone, p.display_name, p.language, p.demo,
-    p.created_at as person_created_at
-from (select 1) one left join (
-    identity.phone_session s join identity.person p using (person_id)
-) on s.session_id = $1 and s.thumbprint = $2 and s.seen_at > $3 and s.created_at > $4
-"""
 
 _SPEND = """
 with memory as (select from identity.proof_memory where memory_id = $3), spent as (
@@ -103,6 +86,7 @@ class _Family(Session, frozen=True, kw_only=True):
 class Phones:
     def __init__(self, clock: Clock, events: Recorder, keys: Path) -> None:
         self._clock, self._events, self._keys = clock, events, keys
+        self._callers = Callers(clock)
 
     @cached_property
     def _key(self) -> bytes:
@@ -127,26 +111,13 @@ class Phones:
 
     async def session(self, session_id: str, thumbprint: str) -> Session:
         now = self._clock.now()
-        found = await TX.one(Session, _LIVE, session_id, thumbprint, *_since(now))
+        found = await TX.one(Session, _LIVE, session_id, thumbprint, *since(now))
         if found is None:
             raise SignedOut()
         return found
 
     async def caller(self, session_id: str, proof: SpentProof) -> PhoneCaller:
-        now = self._clock.now()
-        [row] = await TX.query(
-            _CALLER,
-            session_id,
-            proof.thumbprint,
-            *_since(now),
-            _proof_hash(proof),
-            proof.ends_at,
-            proof.memory_id,
-        )
-        _check_spent(row)
-        if row["session_id"] is None:
-            raise SignedOut()
-        found = _caller(dict(row))
+        found, now = await self._callers.find(session_id, proof), self._clock.now()
         if now - found.session.seen_at >= SEEN_STEP:
             await TX.query(
                 "update identity.phone_session set seen_at = $2"
@@ -160,7 +131,7 @@ class Phones:
         family, _, turn = refresh_token.partition(".")
         now = self._clock.now()
         async with TX.transaction():
-            found = await TX.one(_Family, _FAMILY, _hash(family), *_since(now))
+            found = await TX.one(_Family, _FAMILY, _hash(family), *since(now))
             if found is None:
                 raise SignedOut()
             following = self._following(family, turn)
@@ -179,6 +150,7 @@ class Phones:
         """One of the two who hold the family is a thief, and nobody knows which."""
         await TX.query("delete from identity.phone_session where session_id = $1", found.session_id)
         await self._events.record(f"person:{found.person_id}", STOLEN, found.device_id)
+        await thefts.keep(found, self._clock.now())
         _log.error(
             "refresh_reused",
             person_id=found.person_id,
@@ -193,12 +165,12 @@ async def of_person(person_id: str, now: datetime) -> list[Session]:
         f"select {_SESSION}, true as phone from identity.phone_session"  # noqa: S608
         " where person_id = $1 and seen_at > $2 and created_at > $3",
         person_id,
-        *_since(now),
+        *since(now),
     )
 
 
 async def spend(proof: SpentProof) -> None:
-    [row] = await TX.query(_SPEND, _proof_hash(proof), proof.ends_at, proof.memory_id)
+    [row] = await TX.query(_SPEND, proof_hash(proof), proof.ends_at, proof.memory_id)
     _check_spent(row)
 
 
@@ -240,19 +212,6 @@ async def _turn(found: _Family, turn: str, following: str, thumbprint: str, now:
     return again and same and now - found.rotated_at <= REFRESH_RETRY
 
 
-def _caller(row: dict[str, Any]) -> PhoneCaller:
-    session = {name: row[name] for name in _SESSION.split(", ")} | {"phone": True}
-    person = row | {"created_at": row["person_created_at"]}
-    return PhoneCaller(
-        session=msgspec.convert(session, Session), person=msgspec.convert(person, Person)
-    )
-
-
-def _since(now: datetime) -> tuple[datetime, datetime]:
-    """Seen and opened after these, a session lives."""
-    return now - PHONE_IDLE_LIFE, now - PHONE_SESSION_LIFE
-
-
 def _half() -> str:
     return secrets.token_urlsafe(HALF_BYTES)
 
@@ -261,12 +220,8 @@ def _hash(half: str) -> bytes:
     return sha256(half.encode()).digest()
 
 
-def _check_spent(row: Mapping[str, Any]) -> None:
+def _check_spent(row: asyncpg.Record) -> None:
     if not row["remembered"]:
         raise ProofsForgotten()
     if not row["fresh"]:
         raise ProofReplayed()
-
-
-def _proof_hash(proof: SpentProof) -> bytes:
-    return sha256(f"{proof.thumbprint}\n{proof.jti}".encode()).digest()

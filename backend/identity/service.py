@@ -1,6 +1,7 @@
 """People and sessions on PostgreSQL."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -28,8 +29,10 @@ from backend.identity import (
     phones,
 )
 from backend.identity.phones import Phones
+from backend.together import Together
 
 TOKEN_BYTES = 32
+TOGETHER = 200  # people who are looked up at once
 SEEN_STEP = timedelta(seconds=30)  # a busy session writes its seen_at no more often
 
 _SESSION = "session_id, person_id, device_id, label, created_at, seen_at"
@@ -42,6 +45,7 @@ class IdentityService:
     def __init__(self, clock: Clock, events: Recorder, keys: Path) -> None:
         self._clock = clock
         self._phones = Phones(clock, events, keys)
+        self._people = Together[str, Person | None](_people, TOGETHER)
 
     async def create_person(self, new: NewPerson) -> Person:
         await TX.query(
@@ -171,11 +175,7 @@ class IdentityService:
         return await phones.forget_proofs(self._clock.now())
 
     async def _find(self, person_id: str) -> Person | None:
-        return await TX.one(
-            Person,
-            f"select {_PERSON} from identity.person where person_id = $1",  # noqa: S608
-            person_id,
-        )
+        return await self._people.do(person_id)
 
     async def _forget_dead(self, person_id: str, now: datetime) -> None:
         await TX.query(
@@ -201,3 +201,13 @@ async def _end(which: str, *who: str) -> bool:
 
 def _hash(token: str) -> bytes:
     return sha256(token.encode()).digest()
+
+
+async def _people(person_ids: Sequence[str]) -> list[Person | None]:
+    found = await TX.query_as(
+        Person,
+        f"select {_PERSON} from identity.person where person_id = any($1)",  # noqa: S608
+        person_ids,
+    )
+    by_id = {person.person_id: person for person in found}
+    return [by_id.get(person_id) for person_id in person_ids]

@@ -16,6 +16,7 @@ from backend.payments.records import (
     PaymentRow,
 )
 
+_PAYMENT = ", ".join(PaymentRow.__struct_fields__)
 _INSERTED = {
     "payment_id": "text",
     "order_id": "text",
@@ -83,6 +84,17 @@ async def find_orders(order_ids: Sequence[str]) -> list[OrderRow | None]:
     )
     found = {row.order_id: row for row in rows}
     return [found.get(order_id) for order_id in order_ids]
+
+
+async def find_payments(payment_ids: Sequence[str]) -> list[PaymentRow | None]:
+    """In the order asked."""
+    rows = await TX.query_as(
+        PaymentRow,
+        f"select {_PAYMENT} from payments.payment where payment_id = any($1)",  # noqa: S608
+        payment_ids,
+    )
+    found = {row.payment_id: row for row in rows}
+    return [found.get(payment_id) for payment_id in payment_ids]
 
 
 async def lock_orders(order_ids: Sequence[str], status: str) -> dict[str, OrderRow]:

@@ -67,7 +67,7 @@ class Paying:
         order = await self._rounds.order(start.order_id)
         if order is None:
             raise NotFound()
-        row = await find_payment(start.payment_id)
+        row = await self._rounds.payment(start.payment_id)
         if row is not None and not _same(row, start):
             raise IdReused()
         if row is None and order.code == "shown":

@@ -17,6 +17,7 @@ from backend.payments.aftermath import record_posted
 from backend.payments.many import (
     claim_orders,
     find_orders,
+    find_payments,
     insert_payments,
     lock_orders,
     move_payments,
@@ -54,12 +55,16 @@ class Rounds:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._find = Together[str, OrderRow | None](find_orders, MOST)
+        self._known = Together[str, PaymentRow | None](find_payments, MOST)
         self._claim = Together[_Claim, PaymentRow | None](self._claim_all, MOST)
         self._keep = Together[_Leave, PaymentRow | None](self._keep_all, MOST)
         self._finish = Together[_Done, PaymentRow | None](self._finish_all, MOST)
 
     async def order(self, order_id: str) -> OrderRow | None:
         return await self._find.do(order_id)
+
+    async def payment(self, payment_id: str) -> PaymentRow | None:
+        return await self._known.do(payment_id)
 
     async def claim(self, row: PaymentRow, life: timedelta) -> PaymentRow | None:
         """A new payment stored, its open order claimed by it."""
