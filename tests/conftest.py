@@ -1,6 +1,7 @@
 """Real PostgreSQL for every test: two clusters per run, a cloned pair of databases per worker."""
 
 import asyncio
+import gc
 import os
 import secrets
 import shutil
@@ -9,10 +10,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import asyncpg
 import msgspec
+import psycopg
 import pytest
 
 from backend import db, roles
@@ -24,11 +26,51 @@ from backend.settings import Settings
 PASSWORD = "test"
 SPARE_MEMORY_BYTES = 4 * 1024**3
 # Only tests may lose what was committed: no test here is about durability but the crash tests,
-# which start servers of their own.
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
-
-
+# which start servers of their own. A test opens a dozen connections: signing in is made cheap,
+# and a backend has less memory to map.
+FAST = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "scram_iterations=1",
+    "shared_buffers=64MB",
+)
 CODE_PRICE = enrolment.SCRYPT_N
+
+
+class Clones(msgspec.Struct):
+    """A system's databases for one test each."""
+
+    admin: psycopg.Connection  # one for all: to sign in costs more than to clone
+    template: str
+    spare: str = ""
+
+    def take(self) -> str:
+        if self.spare:
+            name, self.spare = self.spare, ""
+            return name
+        name = f"t_{secrets.token_hex(6)}"
+        self.admin.execute(
+            f"create database {name} template {self.template}"
+            f" owner {self.template}_owner strategy file_copy"
+        )
+        return name
+
+    def give_back(self, name: str) -> None:
+        """Many tests are about one of the two systems: the next test gets what nobody opened."""
+        if self.spare or self._opened(name):
+            self.admin.execute(f"drop database {name} with (force)")
+        else:
+            self.spare = name
+
+    def _opened(self, name: str) -> bool:
+        row = self.admin.execute(
+            "select sessions > 0 or exists (select from pg_stat_activity where datname = %(name)s)"
+            " from pg_stat_database where datname = %(name)s",
+            {"name": name},
+        ).fetchone()
+        assert row is not None
+        return bool(row[0])
 
 
 class Servers(msgspec.Struct, frozen=True):
@@ -37,9 +79,18 @@ class Servers(msgspec.Struct, frozen=True):
     tx: Cluster
     sec: Cluster
     settings: Settings
+    tx_clones: Clones
+    sec_clones: Clones
 
     def admin_url(self, cluster: Cluster, database: str = "postgres") -> str:
         return cluster.url(SUPERUSER, PASSWORD, database)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
@@ -109,25 +160,31 @@ def servers() -> Iterator[Servers]:
     folder = enterable(Path(tempfile.mkdtemp(prefix="yipay-tests-", dir=_fast_folder())))
     tx, tx_process = start_cluster("tx", folder)
     sec, sec_process = start_cluster("sec", folder)
-    settings = point_at(tx, sec, roles.TX_DATABASE, roles.SEC_DATABASE)
-    started = Servers(tx, sec, settings)
-
-    async def create() -> None:
-        for cluster, database, names in (
-            (tx, roles.TX_DATABASE, roles.TX_ROLES),
-            (sec, roles.SEC_DATABASE, roles.SEC_ROLES),
-        ):
-            passwords = dict.fromkeys(names, PASSWORD)
-            await roles.create(started.admin_url(cluster), database, passwords)
-
     try:
-        asyncio.run(create())
-        migrate(settings)
-        yield started
+        with _clones(tx, roles.TX_DATABASE) as of_tx, _clones(sec, roles.SEC_DATABASE) as of_sec:
+            settings = point_at(tx, sec, roles.TX_DATABASE, roles.SEC_DATABASE)
+            asyncio.run(_make_templates(tx, sec))
+            migrate(settings)
+            yield Servers(tx, sec, settings, of_tx, of_sec)
     finally:
         stop_cluster(tx_process)
         stop_cluster(sec_process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _make_templates(tx: Cluster, sec: Cluster) -> None:
+    for cluster, database, names in (
+        (tx, roles.TX_DATABASE, roles.TX_ROLES),
+        (sec, roles.SEC_DATABASE, roles.SEC_ROLES),
+    ):
+        admin_url = cluster.url(SUPERUSER, PASSWORD, "postgres")
+        await roles.create(admin_url, database, dict.fromkeys(names, PASSWORD))
+
+
+@contextmanager
+def _clones(cluster: Cluster, template: str) -> Iterator[Clones]:
+    with psycopg.connect(cluster.url(SUPERUSER, PASSWORD, "postgres"), autocommit=True) as admin:
+        yield Clones(admin, template)
 
 
 def _fast_folder() -> str | None:
@@ -137,27 +194,12 @@ def _fast_folder() -> str | None:
     return str(memory) if roomy else None
 
 
-async def clone(servers: Servers) -> Settings:
-    """A fresh pair of databases, cloned from the migrated ones."""
-    name = f"t_{secrets.token_hex(6)}"
-    for cluster, template in (
-        (servers.tx, roles.TX_DATABASE),
-        (servers.sec, roles.SEC_DATABASE),
-    ):
-        admin = await asyncpg.connect(servers.admin_url(cluster))
-        await admin.execute(
-            f"create database {name} template {template} owner {template}_owner strategy file_copy"
-        )
-        await admin.close()
-    return point_at(servers.tx, servers.sec, name, name)
-
-
 @pytest.fixture
-async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
+def settings(servers: Servers, tmp_path: Path) -> Iterator[Settings]:
     """Settings of this test alone: databases, keys and sockets of its own."""
-    cloned = await clone(servers)
+    tx, sec = servers.tx_clones.take(), servers.sec_clones.take()
     yield msgspec.structs.replace(
-        cloned,
+        point_at(servers.tx, servers.sec, tx, sec),
         data_dir=str(tmp_path),
         keys_dir=str(tmp_path / "keys"),
         verdict_keys=str(tmp_path / "verdict.json"),
@@ -165,28 +207,20 @@ async def settings(servers: Servers, tmp_path: Path) -> AsyncIterator[Settings]:
         ledger_rpc=f"unix:{tmp_path}/ledger.sock",
         risk_rpc=f"unix:{tmp_path}/risk.sock",
     )
-    await drop_slots(servers, cloned)
-    name = _database(cloned)
-    for cluster in (servers.tx, servers.sec):
-        admin = await asyncpg.connect(servers.admin_url(cluster))
-        await admin.execute(f"drop database {name} with (force)")
-        await admin.close()
+    drop_slots(servers, tx)
+    servers.tx_clones.give_back(tx)
+    servers.sec_clones.give_back(sec)
 
 
-def _database(settings: Settings) -> str:
-    return settings.tx_url.partition("@/")[2].partition("?")[0]
-
-
-async def drop_slots(servers: Servers, settings: Settings) -> None:
+def drop_slots(servers: Servers, database: str) -> None:
     """An auditor's slot holds the log, and a cluster has ten of them: it ends with its test."""
-    admin = await asyncpg.connect(servers.admin_url(servers.tx))
-    database = _database(settings)
-    for drop in ("pg_terminate_backend(active_pid, 2000)", "pg_drop_replication_slot(slot_name)"):
-        await admin.execute(
-            f"select {drop} from pg_replication_slots where database = '{database}'"
-            + (" and active" if "active" in drop else "")
+    for drop, which in (
+        ("pg_terminate_backend(active_pid, 2000)", "and active"),
+        ("pg_drop_replication_slot(slot_name)", ""),
+    ):
+        servers.tx_clones.admin.execute(
+            f"select {drop} from pg_replication_slots where database = '{database}' {which}"
         )
-    await admin.close()
 
 
 @pytest.fixture
