@@ -27,13 +27,16 @@ MAX_REQUESTS = 30  # that a person makes in a day
 
 
 class Payee(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a transfer would go to. masked: the name with its first character hidden, where the two
-    are no friends; the payer then types that character (name check) on a first payment."""
+    """Whom a transfer would go to. name: with its first character hidden, where the two are no
+    friends; the payer then types that character (name check) on a first payment. by_number: all
+    that the payer knows is a number: its name is the number, masked, and whether anybody has a
+    wallet with it is told to nobody who does not know that character."""
 
     payee_id: str
     name: str
     is_friend: bool
     first_payment: bool
+    by_number: bool = False
 
     @property
     def asks_name(self) -> bool:
@@ -148,8 +151,9 @@ def evenly(total_fen: int, people: int, with_asker: bool) -> tuple[int, int]:
 
 class Transfers(Protocol):
     async def payee(self, payer_id: str, to: str) -> Payee:
-        """to: a person's id (friend, group or request only), or a phone number. Refuses:
-        PayeeUnknown (also for numbers without a wallet), TooManyFinds, OwnSelf."""
+        """to: a person's id (friend, group or request only), or a phone number. Numbers with and
+        without a wallet get the same answer, but those of friends. Refuses: PayeeUnknown,
+        TooManyFinds, OwnSelf."""
         ...
 
     async def open(self, start: StartTransfer) -> Transfer:

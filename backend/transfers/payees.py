@@ -1,9 +1,15 @@
-"""Whom one may send to, by which name, and the check of that name."""
+"""Whom one may send to, by which name, and the check of that name.
+
+A number alone does not tell whether anybody has a wallet with it: all numbers take the same steps,
+leave the same rows and stand for an id of their own. The name check tells the payee from a
+stranger, and nobody from a payee: a number without a wallet fails it like a wrong name.
+"""
 
 from datetime import datetime
 
 import msgspec
 
+from backend import ids, phones
 from backend.db import TX
 from backend.errors import BadRequest, NotFound
 from backend.friends import OwnSelf
@@ -23,6 +29,13 @@ from backend.transfers.request_rows import asks
 from backend.transfers.rows import Pair, between
 
 
+class _Number(msgspec.Struct, frozen=True):
+    """What a payer's number stands for. found_id: who has it, "" nobody; shown: masked."""
+
+    found_id: str
+    shown: str
+
+
 class Payees:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -35,6 +48,15 @@ class Payees:
         """Refuses: OwnSelf, PayeeUnknown."""
         if payee_id == payer_id:
             raise OwnSelf()
+        number = await _number(payer_id, payee_id, self._parts.clock.now())
+        if number is not None:
+            return Payee(
+                payee_id=payee_id,
+                name=number.shown,
+                is_friend=False,
+                first_payment=True,
+                by_number=True,
+            )
         pair = await between(payer_id, payee_id)
         is_friend = await self._parts.friends.are_friends(payer_id, payee_id)
         if not is_friend and not await self._has_met(payer_id, payee_id, pair):
@@ -59,17 +81,44 @@ class Payees:
         """On a first payment to somebody who is no friend. Refuses: NameCheckFailed."""
         if payee.is_friend or not payee.first_payment:
             return
-        name = (await self._parts.identity.person(payee.payee_id)).display_name
+        await self._check(payer_id, payee.payee_id, payee.payee_id, said)
+
+    async def behind(self, payer_id: str, payee: Payee, said: str) -> Payee:
+        """Who has the number, for whoever knows their name. Refuses: NameCheckFailed, Blocked."""
+        number = await _number(payer_id, payee.payee_id, self._parts.clock.now())
+        if number is None:
+            raise PayeeUnknown()
+        await self._check(payer_id, payee.payee_id, number.found_id, said)
+        await self.check_blocked(payer_id, number.found_id)
+        person = await self._parts.identity.person(number.found_id)
+        return msgspec.structs.replace(
+            payee, payee_id=person.person_id, name=masked(person.display_name)
+        )
+
+    async def meant(self, payer_id: str, payee_id: str) -> str:
+        """The person's id, where it stands for a number; else as it is."""
+        number = await _number(payer_id, payee_id, self._parts.clock.now())
+        return number.found_id if number else payee_id
+
+    async def _check(self, payer_id: str, asked_id: str, person_id: str, said: str) -> None:
+        """asked_id: whose tries are counted. person_id: whose name it is, "" nobody's."""
         now = self._parts.clock.now()
+        name = await self._name(person_id)
         if not said.strip():  # nothing typed: nothing lost
-            raise NameCheckFailed(tries_left=await _tries_left(payer_id, payee.payee_id, now))
+            raise NameCheckFailed(tries_left=await _tries_left(payer_id, asked_id, now))
         # Taken before it is compared: of many at once no more are compared than are left.
-        left = await _take_try(payer_id, payee.payee_id, now)
+        left = await _take_try(payer_id, asked_id, now)
         if left is None:
             raise NameCheckFailed(tries_left=0)
-        if said.strip().casefold() != name[:1].casefold():
+        if not name or said.strip().casefold() != name[:1].casefold():
             raise NameCheckFailed(tries_left=left)
-        await _give_try_back(payer_id, payee.payee_id)
+        await _give_try_back(payer_id, asked_id)
+
+    async def _name(self, person_id: str) -> str:
+        try:
+            return (await self._parts.identity.person(person_id)).display_name
+        except NotFound:
+            return ""
 
     async def _by_phone(self, payer_id: str, number: str) -> str:
         """Every look-up counts, whether anybody has the number or not."""
@@ -79,16 +128,16 @@ class Payees:
             raise BadRequest() from None
         await self._parts.friends.count_find(payer_id)
         found = await self._parts.identity.by_phone(phone)
-        if not found:
-            raise PayeeUnknown()
-        if found != payer_id:
-            await _note_found(payer_id, found, self._parts.clock.now())
-        return found
+        if found == payer_id or await self._parts.friends.are_friends(payer_id, found):
+            return found
+        # The same id whenever this payer asks for this number: its tries are counted by it.
+        number_id = ids.derived("usr", "number", payer_id, phone)
+        number = _Number(found, phones.masked(phone))
+        await _note_number(payer_id, number_id, number, self._parts.clock.now())
+        return number_id
 
     async def _has_met(self, payer_id: str, payee_id: str, pair: Pair) -> bool:
         if pair.sent or pair.got or await asks(payee_id, payer_id):
-            return True
-        if await _found_lately(payer_id, payee_id, self._parts.clock.now()):
             return True
         friends = self._parts.friends
         for group in await friends.groups(payer_id):
@@ -109,24 +158,28 @@ async def forget_found(now: datetime) -> int:
     return len(gone)
 
 
-async def _note_found(person_id: str, payee_id: str, now: datetime) -> None:
+async def _note_number(person_id: str, number_id: str, number: _Number, now: datetime) -> None:
     await TX.query(
-        "insert into transfers.lookup (person_id, payee_id, at) values ($1, $2, $3)"
-        " on conflict (person_id, payee_id) do update set at = excluded.at",
+        "insert into transfers.lookup (person_id, payee_id, at, found_id, shown)"
+        " values ($1, $2, $3, $4, $5) on conflict (person_id, payee_id) do update"
+        " set at = excluded.at, found_id = excluded.found_id",
         person_id,
-        payee_id,
+        number_id,
         now,
+        number.found_id,
+        number.shown,
     )
 
 
-async def _found_lately(person_id: str, payee_id: str, now: datetime) -> bool:
-    found = await TX.query(
-        "select from transfers.lookup where person_id = $1 and payee_id = $2 and at > $3",
+async def _number(person_id: str, number_id: str, now: datetime) -> _Number | None:
+    return await TX.one(
+        _Number,
+        "select found_id, shown from transfers.lookup"
+        " where person_id = $1 and payee_id = $2 and at > $3",
         person_id,
-        payee_id,
+        number_id,
         now - FOUND_LIFE,
     )
-    return bool(found)
 
 
 async def _tries_left(payer_id: str, payee_id: str, now: datetime) -> int:

@@ -99,14 +99,17 @@ class Sending:
     async def _open(self, start: StartTransfer) -> TransferRow:
         _check_form(start)
         row = await store.find(start.transfer_id) or await self._new(start)
-        if not _same(row, start):
+        if not _same(row, start, await self._payees.meant(start.payer_id, start.payee_id)):
             raise IdReused()
         return row
 
     async def _new(self, start: StartTransfer) -> TransferRow:
         payee = await self._payees.known(start.payer_id, start.payee_id)
-        await self._payees.check_blocked(start.payer_id, start.payee_id)
-        await self._payees.check_name(start.payer_id, payee, start.name_check)
+        if payee.by_number:
+            payee = await self._payees.behind(start.payer_id, payee, start.name_check)
+        else:
+            await self._payees.check_blocked(start.payer_id, start.payee_id)
+            await self._payees.check_name(start.payer_id, payee, start.name_check)
         if start.request_id:
             row = await self._row(start, payee, await self._shares.order_of(start, payee))
         else:
@@ -127,7 +130,7 @@ class Sending:
             payment_id=start.payment_id,
             order_id=order_id,
             payer_id=start.payer_id,
-            payee_id=start.payee_id,
+            payee_id=payee.payee_id,
             payer_name=payer.display_name if payee.is_friend else masked(payer.display_name),
             payee_name=payee.name,
             amount_fen=start.amount_fen,
@@ -238,7 +241,7 @@ def _check_form(start: StartTransfer) -> None:
         raise BadRequest()
 
 
-def _same(row: TransferRow, start: StartTransfer) -> bool:
+def _same(row: TransferRow, start: StartTransfer, payee_id: str) -> bool:
     delay = row.arrives_at - row.created_at if row.arrives_at else DIRECT
     return (
         row.payment_id,
@@ -251,7 +254,7 @@ def _same(row: TransferRow, start: StartTransfer) -> bool:
     ) == (
         start.payment_id,
         start.payer_id,
-        start.payee_id,
+        payee_id,
         start.amount_fen,
         start.note,
         start.request_id,

@@ -6,7 +6,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from backend import ids
+from backend import ids, phones
+from backend.db import TX
 from backend.errors import BadRequest, IdReused, NotFound
 from backend.friends import OwnSelf, TooManyFinds
 from backend.payments import InsufficientBalance
@@ -20,8 +21,10 @@ async def phone_of(world: World, wallet: Wallet) -> str:
     return (await world.services.identity.person(wallet.person_id)).phone
 
 
-async def found_by_number(world: World, payer: Wallet, stranger: Wallet) -> None:
-    await world.services.transfers.payee(payer.person_id, await phone_of(world, stranger))
+async def found_by_number(world: World, payer: Wallet, stranger: Wallet) -> str:
+    """The id that the number stands for."""
+    number = await phone_of(world, stranger)
+    return (await world.services.transfers.payee(payer.person_id, number)).payee_id
 
 
 async def test_a_small_amount_to_a_friend_arrives_with_one_tap(world: World, two: Two) -> None:
@@ -128,20 +131,22 @@ async def test_whom_one_may_send_to(world: World, two: Two) -> None:
             await transfers.payee(two.payer.person_id, nobody)
 
 
-async def test_a_number_is_found_and_its_name_is_masked(world: World, two: Two) -> None:
+async def test_a_number_is_sent_to_by_whoever_knows_the_name(world: World, two: Two) -> None:
     transfers = world.services.transfers
     stranger = await world.person(name="韩梅梅")
     phone = await phone_of(world, stranger)
     payee = await transfers.payee(two.payer.person_id, phone)
-    assert (payee.name, payee.is_friend, payee.first_payment) == ("*梅梅", False, True)
-    with pytest.raises(PayeeUnknown):
-        await transfers.payee(two.payer.person_id, "+8613900000000")
+    assert payee.payee_id != stranger.person_id
+    assert (payee.name, payee.is_friend, payee.asks_name) == (phones.masked(phone), False, True)
     with pytest.raises(OwnSelf):
         await transfers.payee(two.payer.person_id, await phone_of(world, two.payer))
     with pytest.raises(BadRequest):
         await transfers.payee(two.payer.person_id, "110")
 
-    sent = await send(world, two, payee_id=stranger.person_id, name_check="韩")
+    with pytest.raises(PayeeUnknown):  # the number is no way to the person
+        await transfers.payee(two.payer.person_id, stranger.person_id)
+    sent = await send(world, two, payee_id=payee.payee_id, name_check="韩")
+    assert sent.payee_id == stranger.person_id
     assert (sent.status, sent.payee_name, sent.payer_name) == ("arrived", "*梅梅", "*娜")
     # Who was paid once is known; who has got something may send it back.
     world.later(days=2)
@@ -151,13 +156,68 @@ async def test_a_number_is_found_and_its_name_is_masked(world: World, two: Two) 
     assert back.first_payment
 
 
+async def test_a_number_nobody_has_is_answered_the_same(world: World, two: Two) -> None:
+    transfers, payer_id = world.services.transfers, two.payer.person_id
+    stranger = await world.person(name="韩梅梅")
+    said = []
+    for number in (await phone_of(world, stranger), "+8613800000000"):
+        payee = await transfers.payee(payer_id, number)
+        assert payee == await transfers.payee(payer_id, number)
+        assert payee == await transfers.payee(payer_id, payee.payee_id)
+        told = msgspec.to_builtins(payee) | {"payee_id": "", "name": ""}
+        assert payee.name == phones.masked(number)
+        refusals = []
+        for name in ("", "王", "王", "李", "张", "陈", "韩"):  # the right one comes too late
+            with pytest.raises(NameCheckFailed) as refusal:
+                await transfers.start(sending(two, payee_id=payee.payee_id, name_check=name))
+            refusals.append((refusal.value.code, refusal.value.params))
+            await transfers.payee(payer_id, number)  # looked up again: no more tries than before
+        said.append((told, refusals))
+    assert said[0] == said[1]
+    kept = await TX.query("select count(*) as rows from transfers.lookup")
+    assert kept[0]["rows"] == 2
+
+
+async def test_the_number_of_a_friend_is_theirs(world: World, two: Two) -> None:
+    payee = await world.services.transfers.payee(
+        two.payer.person_id, await phone_of(world, two.payee)
+    )
+    assert (payee.payee_id, payee.is_friend, payee.asks_name) == (two.payee.person_id, True, False)
+
+
+async def test_a_blocked_payer_learns_it_only_by_the_name(world: World, two: Two) -> None:
+    stranger = await world.person(name="韩梅梅")
+    await befriend(world, two.payer, stranger)
+    await world.services.friends.remove(stranger.person_id, two.payer.person_id)
+    await world.services.friends.block(stranger.person_id, two.payer.person_id, True)
+    number_id = await found_by_number(world, two.payer, stranger)
+    with pytest.raises(NameCheckFailed):
+        await world.services.transfers.start(sending(two, payee_id=number_id, name_check="王"))
+    with pytest.raises(Blocked):
+        await world.services.transfers.start(sending(two, payee_id=number_id, name_check="韩"))
+
+
+async def test_an_id_sends_to_one_number_once(world: World, two: Two) -> None:
+    transfers, stranger = world.services.transfers, await world.person(name="韩梅梅")
+    other = await world.person(name="韩雷")
+    first = sending(
+        two, payee_id=await found_by_number(world, two.payer, stranger), name_check="韩"
+    )
+    sent = await transfers.start(first)
+    assert (await transfers.start(first)).transfer == sent.transfer
+    another = await found_by_number(world, two.payer, other)
+    with pytest.raises(IdReused):
+        await transfers.start(msgspec.structs.replace(first, payee_id=another))
+    assert await world.balance(stranger.account_id) == 88_00
+
+
 async def test_a_number_that_was_found_is_forgotten_in_a_day(world: World, two: Two) -> None:
     transfers = world.services.transfers
     stranger = await world.person(name="韩梅梅")
-    await transfers.payee(two.payer.person_id, await phone_of(world, stranger))
+    number_id = await found_by_number(world, two.payer, stranger)
     world.later(hours=25)
     with pytest.raises(PayeeUnknown):
-        await transfers.payee(two.payer.person_id, stranger.person_id)
+        await transfers.payee(two.payer.person_id, number_id)
     assert await transfers.sweep() == 1
 
 
@@ -172,16 +232,14 @@ async def test_looking_up_numbers_is_limited_known_or_not(world: World, two: Two
             )
         except TooManyFinds:
             refused += 1
-        except PayeeUnknown:
-            continue
     assert refused == 5
 
 
 async def test_the_name_check_has_few_tries(world: World, two: Two) -> None:
     transfers = world.services.transfers
     stranger = await world.person(name="韩梅梅")
-    await transfers.payee(two.payer.person_id, await phone_of(world, stranger))
-    wrong = sending(two, payee_id=stranger.person_id, name_check="王")
+    number_id = await found_by_number(world, two.payer, stranger)
+    wrong = sending(two, payee_id=number_id, name_check="王")
     with pytest.raises(NameCheckFailed) as asked:  # nothing typed: nothing lost
         await transfers.start(msgspec.structs.replace(wrong, name_check=""))
     assert asked.value.params == {"tries_left": 5}
@@ -202,9 +260,9 @@ async def test_of_tries_that_arrive_together_five_are_compared(world: World, two
     found = 0
     for place in range(8, 40, 4):
         stranger = await world.person(name="韩梅梅")
-        await found_by_number(world, two.payer, stranger)
+        number_id = await found_by_number(world, two.payer, stranger)
         tries = [
-            sending(two, payee_id=stranger.person_id, name_check="韩" if n == place else "王")
+            sending(two, payee_id=number_id, name_check="韩" if n == place else "王")
             for n in range(40)
         ]
         answers = await asyncio.gather(
@@ -214,21 +272,19 @@ async def test_of_tries_that_arrive_together_five_are_compared(world: World, two
             found += 1
             continue
         with pytest.raises(NameCheckFailed) as refusal:
-            await world.services.transfers.start(
-                sending(two, payee_id=stranger.person_id, name_check="韩")
-            )
+            await world.services.transfers.start(sending(two, payee_id=number_id, name_check="韩"))
         assert refusal.value.params == {"tries_left": 0}
     assert found <= 4, "of eight"
 
 
 async def test_a_right_name_leaves_the_tries_as_they_were(world: World, two: Two) -> None:
     transfers, stranger = world.services.transfers, await world.person(name="韩梅梅")
-    await found_by_number(world, two.payer, stranger)
+    number_id = await found_by_number(world, two.payer, stranger)
     for _ in range(7):
-        opened = await transfers.open(sending(two, payee_id=stranger.person_id, name_check="韩"))
+        opened = await transfers.open(sending(two, payee_id=number_id, name_check="韩"))
         assert opened.status == "created"
     with pytest.raises(NameCheckFailed) as refusal:
-        await transfers.open(sending(two, payee_id=stranger.person_id, name_check="王"))
+        await transfers.open(sending(two, payee_id=number_id, name_check="王"))
     assert refusal.value.params == {"tries_left": 4}
 
 
@@ -252,8 +308,8 @@ async def test_people_who_are_blocked_neither_send_nor_learn_why(world: World, t
 
 async def test_whose_money_came_can_be_blocked(world: World, two: Two) -> None:
     friends, stranger = world.services.friends, await world.person(name="韩梅梅")
-    await found_by_number(world, two.payer, stranger)
-    sent = {"payee_id": stranger.person_id, "name_check": "韩"}
+    number_id = await found_by_number(world, two.payer, stranger)
+    sent = {"payee_id": number_id, "name_check": "韩"}
     await world.services.transfers.open(sending(two, **sent))
     with pytest.raises(NotFound):  # nothing has come yet
         await friends.block(stranger.person_id, two.payer.person_id, True)
