@@ -27,6 +27,10 @@ from sales.quarter where shop_id = $1 and store_id = $2 and at >= $3 and at < $4
 group by 1 order by 1
 """  # noqa: S608
 
+_WHOLE = f"""
+select {_ADDED} from sales.quarter where shop_id = $1 and store_id = $2 and at >= $3 and at < $4
+"""  # noqa: S608
+
 # $3 ≤ moment < $4 in all; $5 and $6 are the quarters that lie in it whole.
 _BETWEEN = f"""
 select {_ADDED} from (
@@ -62,10 +66,13 @@ async def days(shop_id: str, since: datetime, until: datetime, zone: str) -> tup
 
 async def between(shop_id: str, store_id: str, since: datetime, until: datetime) -> SaleSum:
     first, last = _quarter(since), _quarter(until)
-    whole = first if first == since else first + QUARTER
-    [row] = await TX.query(
-        _BETWEEN, shop_id, store_id, since, until, whole, max(whole, last), first
-    )
+    if (first, last) == (since, until):  # days of settlement and of the dashboard: no rows needed
+        [row] = await TX.query(_WHOLE, shop_id, store_id, since, until)
+    else:
+        whole = first if first == since else first + QUARTER
+        [row] = await TX.query(
+            _BETWEEN, shop_id, store_id, since, until, whole, max(whole, last), first
+        )
     return msgspec.convert(dict(row) | {"at": since}, SaleSum)
 
 

@@ -1,7 +1,5 @@
 """What the database does for each list of a big shop: down one index, and never far."""
 
-import json
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,12 +8,12 @@ import msgspec
 import pytest
 
 from backend.clock import FixedClock
-from backend.db import TX
 from backend.errors import BadRequest
 from backend.sales import SaleFilter, search
 from backend.sales.service import SalesService
 from backend.settings import Settings
 from tests.bench.big_sales import fill
+from tests.plans import nodes, watched
 
 BIG, ORDERS = "mch_big", 50_000
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
@@ -50,23 +48,7 @@ async def sales(databases: Settings) -> SalesService:
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The plans of all that is asked, as carried out."""
-    found: list[dict[str, Any]] = []
-    really = TX.query
-
-    async def explained(sql: str, *args: Any) -> Any:
-        [row] = await really(f"explain (analyze, format json) {sql}", *args)
-        found.append(json.loads(row[0])[0]["Plan"])
-        return await really(sql, *args)
-
-    monkeypatch.setattr(TX, "query", explained)
-    return found
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", []):
-        yield from nodes(part)
+    return watched(monkeypatch)
 
 
 def scans(plans: list[dict[str, Any]]) -> list[dict[str, Any]]:
