@@ -183,13 +183,12 @@ async def test_altered_amounts(on: Scene) -> None:
 async def test_altered_and_foreign_numbers(on: Scene) -> None:
     """Of nobody, of another kind, or no number at all."""
     for wrong in (ids.new("ord"), ids.new("stc"), on.payee.person_id):
-        ask = asks(on.payer, wrong)
-        await refused(on, on.payer, ask["paid"], "not_found", wrong)
-        await refused(on, on.payer, ask["quoted"], "not_found", wrong)
+        for ask in asks(on.payer, wrong).values():
+            await refused(on, on.payer, ask, "not_found", wrong)
     for path in (f"/v1/static-codes/{ids.new('stc')}", f"/v1/receive-codes/{ids.new('rcv')}"):
         await refused(on, on.payer, partial(on.payer.get, path), "not_found", path)
-        ask = partial(on.payer.post, f"{path}/orders", yuan(PRICE))
-        await refused(on, on.payer, ask, "not_found", path)
+        opening = partial(on.payer.post, f"{path}/orders", yuan(PRICE))
+        await refused(on, on.payer, opening, "not_found", path)
 
 
 async def test_paid_already(on: Scene) -> None:
