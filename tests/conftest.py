@@ -86,6 +86,10 @@ class Servers(msgspec.Struct, frozen=True):
         return cluster.url(SUPERUSER, PASSWORD, database)
 
 
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # libraries look for what was never freed
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: the collector need not walk through it again and again."""
     gc.collect()
