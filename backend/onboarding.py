@@ -76,12 +76,12 @@ async def enter_phone(services: Services, opening: OpenPhoneSession) -> PhoneTok
 
 async def refresh(services: Services, refresh_token: str, thumbprint: str) -> PhoneTokens:
     """The next tokens of a phone that is still one: a session that was opened just while its device
-    was removed ends here. Refuses: SignedOut, RefreshReused (then its payment codes end too)."""
+    was removed ends here. Refuses: SignedOut, RefreshReused (then outgoing money is held)."""
     try:
         turned = await services.identity.refresh(refresh_token, thumbprint)
     except RefreshReused as reused:
         if reused.session is not None:
-            await _end_codes(services, reused.session.person_id, reused.session.device_id)
+            await tell_thefts(services)
         raise
     session = turned.session
     try:
@@ -92,6 +92,21 @@ async def refresh(services: Services, refresh_token: str, thumbprint: str) -> Ph
         await services.identity.end_device(session.person_id, session.device_id)
         raise SignedOut()
     return turned
+
+
+async def tell_thefts(services: Services) -> int:
+    """The security system holds outgoing money of whose session was copied. What it can't be told
+    now, the worker tells it later; how many it was told."""
+    told = 0
+    for theft in await services.identity.thefts():
+        try:
+            await services.risk.suspect_takeover(theft.person_id, theft.device_id)
+        except (Unavailable, OutcomeUnknown):
+            _log.error("takeover_not_told", person_id=theft.person_id, device_id=theft.device_id)
+            break
+        await services.identity.theft_told(theft.session_id)
+        told += 1
+    return told
 
 
 async def leave(services: Services, person_id: str, session_id: str, device_secret: str) -> None:

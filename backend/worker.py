@@ -8,7 +8,7 @@ import procrastinate
 import structlog
 from procrastinate.jobs import DeleteJobCondition, Job
 
-from backend import jobs, services
+from backend import jobs, onboarding, services
 from backend.clock import Clock, clock_for
 from backend.payments.parts import GIVE_BACK, RESUME
 from backend.services import Services
@@ -67,6 +67,7 @@ def sweeps(found: Services) -> tuple[Sweep, ...]:
         Sweep("notices", found.notices.sweep),
         Sweep("events", found.events.sweep),
         Sweep("proofs", found.identity.sweep),
+        Sweep("thefts", lambda: onboarding.tell_thefts(found)),
         Sweep("idempotency", found.idempotency.sweep),
     )
 

@@ -89,6 +89,11 @@ class Phone:
         begun = await self.api.create_device_ceremony({"grant": grant})
         await self._finish("add_device", begun["ceremony"], self.passkey.register, {})
 
+    async def make_first_passkey(self) -> None:
+        """Of a person who has none any more: this phone's own."""
+        begun = await self.api.create_device_first_ceremony()
+        await self._finish("add_device", begun["ceremony"], self.passkey.register, {})
+
     async def refresh(self) -> None:
         answer = await self.try_refresh()
         assert answer.status_code == 200, answer.text

@@ -93,6 +93,14 @@ class PhoneCaller(msgspec.Struct, frozen=True, kw_only=True):
     person: Person
 
 
+class Theft(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that was copied and has ended."""
+
+    session_id: str
+    person_id: str
+    device_id: str
+
+
 class Recorder(Protocol):
     """What records news in the caller's transaction, as `backend.events` does."""
 
@@ -151,6 +159,12 @@ class Identity(Protocol):
         """The next turn. The same token again within 30 s: the same answer. After that, or by
         another key: the session ends and the person is told. Refuses: SignedOut, RefreshReused."""
         ...
+
+    async def thefts(self) -> tuple[Theft, ...]:
+        """Those that the security system is still to be told of, kept with the session's end."""
+        ...
+
+    async def theft_told(self, session_id: str) -> None: ...
 
     async def phone_session(self, session_id: str, thumbprint: str) -> Session:
         """Refuses: SignedOut."""

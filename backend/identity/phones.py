@@ -33,6 +33,7 @@ from backend.identity import (
     Session,
     SignedOut,
     SpentProof,
+    thefts,
 )
 from backend.identity.callers import Callers, proof_hash, since
 from backend.keys import secret_key

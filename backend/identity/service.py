@@ -26,7 +26,9 @@ from backend.identity import (
     Session,
     SignedOut,
     SpentProof,
+    Theft,
     phones,
+    thefts,
 )
 from backend.identity.phones import Phones
 from backend.together import Together
@@ -158,6 +160,12 @@ class IdentityService:
 
     async def refresh(self, refresh_token: str, thumbprint: str) -> PhoneTokens:
         return await self._phones.refresh(refresh_token, thumbprint)
+
+    async def thefts(self) -> tuple[Theft, ...]:
+        return await thefts.waiting()
+
+    async def theft_told(self, session_id: str) -> None:
+        await thefts.told(session_id)
 
     async def phone_session(self, session_id: str, thumbprint: str) -> Session:
         return await self._phones.session(session_id, thumbprint)

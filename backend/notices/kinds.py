@@ -44,6 +44,7 @@ KINDS = {
     "thawed": Rule("thawed", "security"),
     "session_stolen": Rule("session_stolen", "security"),
     "payout_card_set": Rule("payout_card_set", "security"),
+    "card_bound": Rule("card_bound", "security"),
 }
 ALL = tuple({rule.kind: rule for rule in KINDS.values()}.values())
 OF_KIND = {rule.kind: rule for rule in ALL}
@@ -59,4 +60,5 @@ SECURITY = {
     "thaw_started": "unfreeze_asked",
     "alarm_thawed": "thawed",
     "payout_card_set": "payout_card_set",
+    "card_bound": "card_bound",
 }

@@ -190,6 +190,13 @@ class Risk(Protocol):
         It can only stop money, so nothing is asked of who calls."""
         ...
 
+    async def suspect_takeover(self, person_id: str, device_id: str) -> None:
+        """A session of that device was copied. All unused codes of the person end, and for 24 h
+        each of their devices counts as new, those added later too: every payment takes a passkey,
+        goes to known payees within the limit of a new device, and no withdrawal leaves. It can only
+        stop money, so nothing is asked of who calls. Again: from then on anew."""
+        ...
+
     async def redeem_code(self, redeem: RedeemCode) -> Redeemed:
         """Burn the code for this payment, whatever becomes of it. The same call again: the same
         answer. `prepare` and `authorize` of the intent with that id and code "shown" then take the

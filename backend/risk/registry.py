@@ -50,15 +50,23 @@ async def add_person(person_id: str, phone: str, handle: bytes, now: datetime) -
     await SEC.query("insert into risk.opener (person_id) values ($1)", person_id)
 
 
-async def add_device(
-    person_id: str, label: str, now: datetime, trusted_at: datetime, key: Proof | None = None
+async def add_device(  # noqa: PLR0913 — who it belongs to, how long it is new, what it holds
+    person_id: str,
+    label: str,
+    now: datetime,
+    trusted_at: datetime,
+    key: Proof | None = None,
+    beside: str = "",
 ) -> NewDevice:
-    """With a phone's key, or with a new secret. Raises UniqueViolationError: the key is taken."""
+    """With a phone's key, or with a new secret. beside: the secret of another person's device that
+    is on this machine; they are counted as one. Raises UniqueViolationError: the key is taken."""
     device = NewDevice(ids.new("dev"), "" if key else new_secret())
     await SEC.query(
         "insert into risk.device (device_id, person_id, secret_hash, label, created_at, "
-        "last_used_at, trusted_at, device_key, key_thumbprint) "
-        "values ($1, $2, $3, $4, $5, $5, $6, $7, $8)",
+        "last_used_at, trusted_at, device_key, key_thumbprint, machine_id) "
+        "values ($1, $2, $3, $4, $5, $5, greatest($6, "
+        "(select held_until from risk.person where person_id = $2)), $7, $8, "
+        "(select coalesce(machine_id, device_id) from risk.device where secret_hash = $9))",
         device.device_id,
         person_id,
         None if key else hash_of(device.secret),
@@ -67,6 +75,7 @@ async def add_device(
         trusted_at,
         key.jwk if key else None,
         key.thumbprint if key else None,
+        hash_of(beside) if beside else None,
     )
     return device
 

@@ -69,6 +69,7 @@ from backend.risk import (
     shops,
     sign_in,
     status,
+    takeover,
     top_up,
     withdrawals,
 )
@@ -181,6 +182,9 @@ class Service:
 
     async def end_codes(self, person_id: str, device_id: str) -> None:
         await pay_codes.end(self._parts, person_id, device_id)
+
+    async def suspect_takeover(self, person_id: str, device_id: str) -> None:
+        await takeover.suspect(self._parts, person_id, device_id)
 
     async def redeem_code(self, redeem: RedeemCode) -> Redeemed:
         return await pay_codes.redeem(self._parts, redeem)

@@ -7,9 +7,11 @@ import httpx
 import pytest
 
 from backend import ids
+from backend.db import SEC
 from backend.risk import Approval
 from tests.mobile_api.conftest import Phones
 from tests.mobile_api.problem import is_problem
+from tests.passkey import Passkey
 from tests.phone import Phone
 from tests.world import World
 
@@ -177,6 +179,64 @@ async def test_tokens_are_renewed_while_the_security_system_is_away(
 
 async def test_a_person_with_a_passkey_gets_no_first_one(phone: Phone) -> None:
     is_problem(await phone.post("/v1/devices/first/ceremony"), 410, "grant_invalid")
+
+
+async def test_a_phone_whose_person_has_no_passkey_makes_the_first(
+    phone: Phone, world: World
+) -> None:
+    """Bound by its key alone; the new passkey is this phone's, and is good for all it is for."""
+    await SEC.query(
+        "update risk.credential set removed_at = now() where person_id = $1", phone.person_id
+    )
+    [device] = await listed(phone, "devices")
+    assert (device["here"], device["key"], device["passkey"]) == (True, True, False)
+    is_problem(await phone.post("/v1/approvals", {"purpose": "unfreeze"}), 403, "needs_passkey")
+    phone.passkey = Passkey()
+    await phone.make_first_passkey()
+    [after] = await listed(phone, "devices")
+    assert (after["id"], after["passkey"]) == (device["id"], True)
+    is_problem(await phone.post("/v1/devices/first/ceremony"), 410, "grant_invalid")
+    await phone.done(phone.post("/v1/freeze"))
+    thawing = await phone.done(phone.post("/v1/freeze/undo", await phone.approved("unfreeze")))
+    assert thawing["thaws"]
+    await phone.sign_in()
+
+
+async def test_a_first_passkey_is_made_by_the_phone_that_asked(
+    phones: Phones, phone: Phone
+) -> None:
+    other = await phones("Boris")
+    for person_id in (phone.person_id, other.person_id):
+        await SEC.query(
+            "update risk.credential set removed_at = now() where person_id = $1", person_id
+        )
+    begun = (await phone.done(phone.post("/v1/devices/first/ceremony")))["ceremony"]
+    thief = phones.new()
+    response = Passkey().register(json.dumps(begun["options"]).encode())
+    body = {"ceremony_id": begun["id"], "response": json.loads(response), "label": "x"}
+    claims = {"chl": begun["options"]["challenge"]}
+    answer = await thief.call("POST", "/v1/devices", body, signed_in=False, **claims)
+    is_problem(answer, 410, "grant_invalid")
+    assert [each["passkey"] for each in await listed(phone, "devices")] == [False]
+    assert [each["passkey"] for each in await listed(other, "devices")] == [False]
+
+
+async def test_a_phone_that_came_with_anothers_passkey_makes_its_own(
+    phones: Phones, phone: Phone
+) -> None:
+    """A second passkey: signed in with the synced one, then let in by the older phone."""
+    new = phones.new()
+    new.passkey = phone.passkey
+    await new.sign_in()
+    here = next(each for each in await listed(new, "devices") if each["here"])
+    assert (here["key"], here["passkey"]) == (True, False)
+    new.passkey = Passkey()
+    await new.join((await granted(phone))["grant"])
+    devices = await listed(new, "devices")
+    assert [each["passkey"] for each in devices] == [True, True]
+    assert here["id"] in [each["id"] for each in devices]
+    await new.sign_in()
+    assert (await new.done(new.get("/v1/me")))["device"] == here["id"]
 
 
 async def test_approvals_of_what_there_is(phone: Phone) -> None:
