@@ -76,7 +76,11 @@ async def add(
 ) -> Response[Any]:
     form, label = Form(data), device_label(request)
     finish = FinishRegistration(
-        form["ceremony_id"], form["response_json"].encode(), label, visit.address
+        form["ceremony_id"],
+        form["response_json"].encode(),
+        label,
+        visit.address,
+        device_secret=visit.device_secret,
     )
     try:
         enrolled: Enrolled = await services.risk.finish_registration(finish)

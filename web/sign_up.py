@@ -148,6 +148,7 @@ async def finish_passkey(
         label,
         visit.address,
         enrolment_id=kept.enrolment_id,
+        device_secret=visit.device_secret,
     )
     try:
         enrolled = await services.risk.finish_registration(finish)

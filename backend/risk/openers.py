@@ -18,7 +18,7 @@ from backend.risk.shapes_pot import Opener
 OPENED_DAY = 200  # shares per person
 OPENED_DAY_FEN = 5_000_00
 TRIES_DAY = 1_000  # packets that a person is let pass to; most of them are empty by then
-DEVICE_OPENED_DAY = 150
+DEVICE_OPENED_DAY = 150  # shares on one machine, whoever uses it
 NEW_DEVICE_OPENED_DAY = 20  # while it cools down
 NEW_ACCOUNT = timedelta(hours=1)
 NEW_ACCOUNT_OPENED_DAY = 20
@@ -29,7 +29,8 @@ _KEPT = ("day", "tries", "shares", "fen", "year", "year_fen")
 
 # Each fact is one look-up by key, as in `facts`.
 _SQL = """
-select d.device_id, d.trusted_at, d.opened_day as device_day, d.opened as device_shares,
+select d.device_id, d.trusted_at, m.device_id as machine_id, m.opened_day as device_day,
+    m.opened as device_shares,
     p.created_at, g.passed_at, g.intent_id is not null as taken, g.device_id as passed_device_id,
     (p.frozen_at is not null and (p.thaws_at is null or p.thaws_at > $4))
         or (select true from risk.frozen_account f
@@ -45,6 +46,8 @@ left join lateral (
     (select * from risk.device where key_thumbprint = q.thumbprint
         and person_id = q.person_id and removed_at is null)
     limit 1) d on true
+left join lateral (select device_id, opened_day, opened from risk.device
+    where device_id = coalesce(d.machine_id, d.device_id) limit 1) m on true
 left join lateral (select created_at, frozen_at, thaws_at from risk.person
     where person_id = q.person_id limit 1) p on true
 left join lateral (select * from risk.opener where person_id = q.person_id limit 1) o on true
@@ -84,6 +87,9 @@ class Opened(msgspec.Struct):
 
 
 class DeviceOpened(msgspec.Struct):
+    """On its machine, by all people who use that. waiting: of this person, and of the others in the
+    same batch."""
+
     day: date
     shares: int
     waiting: int = 0
@@ -225,7 +231,7 @@ async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[G
             guest.opened.roll(day_of(now))
         if row["device_id"] is not None:
             found = DeviceOpened(row["device_day"], row["device_shares"], row["device_waiting"])
-            guest.device = devices.setdefault(guest.device_id, found)
+            guest.device = devices.setdefault(row["machine_id"], found)
             guest.device.roll(day_of(now))
         guests.setdefault((pot_id, opener.person_id), guest)
     return [guests[pot_id, opener.person_id] for pot_id, opener in asked]
@@ -304,11 +310,17 @@ with given as (
         as u (pot_id, person_id, device_id, intent_id, amount_fen)
     where g.pot_id = u.pot_id and g.person_id = u.person_id
     returning g.person_id, g.device_id, g.amount_fen),
+on_machine as (
+    select coalesce(d.machine_id, d.device_id) as machine_id, count(*) as shares
+    from given join risk.device d using (device_id) group by 1),
+locked as materialized (  -- people of several machines come in any order
+    select device_id from risk.device where device_id in (select machine_id from on_machine)
+    order by device_id for no key update),
 of_device as (
     update risk.device d set opened_day = $6,
         opened = case when d.opened_day = $6 then d.opened else 0 end + n.shares
-    from (select device_id, count(*) as shares from given group by device_id) n
-    where d.device_id = n.device_id)
+    from on_machine n join locked on locked.device_id = n.machine_id
+    where d.device_id = n.machine_id)
 update risk.opener o set day = $6, year = $7,
     tries = case when o.day = $6 then o.tries else 0 end,
     shares = case when o.day = $6 then o.shares else 0 end + n.shares,

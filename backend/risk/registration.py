@@ -53,11 +53,13 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Arriving(msgspec.Struct, frozen=True):
-    """What is at hand when a ceremony ends. key: of a phone."""
+    """What is at hand when a ceremony ends. key: of a phone. beside: the secret of whoever used the
+    browser before."""
 
     label: str
     key: Proof | None
     now: datetime
+    beside: str
 
 
 class _User(msgspec.Struct, frozen=True):
@@ -102,7 +104,7 @@ async def finish(parts: Parts, asked: FinishRegistration) -> Enrolled:
         raise CeremonyInvalid()
     new = verify_registration(parts.party, opened.challenge, asked.response_json)
     key = _key(parts, asked, opened.challenge) if asked.device_proof else None
-    arriving = Arriving(asked.device_label, key, now)
+    arriving = Arriving(asked.device_label, key, now, asked.device_secret)
     try:
         async with SEC.transaction():
             if kind == "grant":
@@ -161,7 +163,9 @@ async def _open_wallet(
     if not rows:
         raise PhoneNotProven()
     await registry.add_person(person_id, rows[0]["phone"], handle, now)
-    device = await registry.add_device(person_id, arriving.label, now, now, arriving.key)
+    device = await registry.add_device(
+        person_id, arriving.label, now, now, arriving.key, arriving.beside
+    )
     await record(person_id, device.device_id, ["wallet_opened"], now)
     return device
 
@@ -194,7 +198,7 @@ async def _further(person_id: str, arriving: Arriving) -> registry.NewDevice:
     if known is None:
         trusted_at = arriving.now + NEW_DEVICE_COOL_DOWN
         return await registry.add_device(
-            person_id, arriving.label, arriving.now, trusted_at, arriving.key
+            person_id, arriving.label, arriving.now, trusted_at, arriving.key, arriving.beside
         )
     if await SEC.query(
         "select 1 from risk.credential where device_id = $1 and removed_at is null", known.device_id

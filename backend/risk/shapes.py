@@ -67,7 +67,7 @@ class Ceremony(msgspec.Struct, frozen=True, array_like=True):
 class FinishRegistration(msgspec.Struct, frozen=True, array_like=True):
     """enrolment_id: whose ceremony it must be; "": one by a grant. device_proof: of a phone, for
     this very request, with the ceremony's challenge as `chl`: the device is made with that key and
-    gets no secret."""
+    gets no secret. device_secret: what the browser kept from whoever used it before."""
 
     ceremony_id: str
     response_json: CredentialJson
@@ -75,6 +75,7 @@ class FinishRegistration(msgspec.Struct, frozen=True, array_like=True):
     address: str = ""
     device_proof: str = ""
     enrolment_id: str = ""
+    device_secret: str = ""
 
 
 class Enrolled(msgspec.Struct, frozen=True, array_like=True):
@@ -89,7 +90,8 @@ class Enrolled(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FinishSignIn(msgspec.Struct, frozen=True, array_like=True):
-    """device_secret: of a device known already, or "" on a new one, which is then bound.
+    """device_secret: of a device known already, or "" on a new one, which is then bound; another
+    person's tells that it is the same machine.
     device_proof: of a phone instead, as in `FinishRegistration`; a known key is the known device.
     """
 

@@ -71,6 +71,8 @@ async def _enter(
         await record(person_id, known.device_id, ["signed_in", *asserted.signals], now)
         return SignedIn(person_id, known.device_id, "", new_device=False, phone=phone)
     trusted_at = now + NEW_DEVICE_COOL_DOWN
-    device = await registry.add_device(person_id, asked.device_label, now, trusted_at, key)
+    device = await registry.add_device(
+        person_id, asked.device_label, now, trusted_at, key, asked.device_secret
+    )
     await record(person_id, device.device_id, ["signed_in", "new_device", *asserted.signals], now)
     return SignedIn(person_id, device.device_id, device.secret, True, phone)

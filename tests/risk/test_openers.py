@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from backend import ids
@@ -111,6 +112,30 @@ async def test_limits_of_a_device(world: World) -> None:
         assert await judged(world, funding, person) == ["open_limit"]
     world.clock.move(timedelta(hours=13))  # another day, and the second device has cooled down
     assert await judged(world, funding, second) == [""]
+
+
+async def test_people_on_one_machine_share_its_limit(world: World) -> None:
+    sender, ann, ben = await world.demo_person(), await world.person(), await world.person()
+    signed_in = await world.sign_in(ben.key, ann.secret)  # in ann's browser
+    assert signed_in.new_device
+    on_anns = msgspec.structs.replace(ben, secret=signed_in.device_secret)
+    await older(world, ann, ben)
+    await SEC.query(  # it has cooled down
+        "update risk.device set trusted_at = created_at where device_id = $1", signed_in.device_id
+    )
+    await SEC.query(
+        "update risk.device set opened_day = '2026-11-23', opened = $2 where device_id = $1",
+        ann.device_id,
+        openers.DEVICE_OPENED_DAY - 1,
+    )
+    one = await sent(world, sender)
+    assert await judged(world, one, on_anns) == [""]
+    await world.risk.authorize_shares(shares(one, (on_anns, 1_00)))
+    [row] = await SEC.query("select opened from risk.device where device_id = $1", ann.device_id)
+    assert row["opened"] == openers.DEVICE_OPENED_DAY
+    two = await sent(world, sender)
+    assert await judged(world, two, on_anns, ann) == ["open_limit", "open_limit"]
+    assert await judged(world, two, ben) == [""]  # on a machine of his own
 
 
 async def test_what_is_opened_is_counted_and_shown(world: World) -> None:
