@@ -64,7 +64,8 @@ async def add_device(  # noqa: PLR0913 — who it belongs to, how long it is new
     await SEC.query(
         "insert into risk.device (device_id, person_id, secret_hash, label, created_at, "
         "last_used_at, trusted_at, device_key, key_thumbprint, machine_id) "
-        "values ($1, $2, $3, $4, $5, $5, $6, $7, $8, "
+        "values ($1, $2, $3, $4, $5, $5, greatest($6, "
+        "(select held_until from risk.person where person_id = $2)), $7, $8, "
         "(select coalesce(machine_id, device_id) from risk.device where secret_hash = $9))",
         device.device_id,
         person_id,
