@@ -13,7 +13,7 @@ from backend.clock import Clock
 from backend.errors import DomainError
 from backend.identity import Person
 from backend.ledger import Balance
-from backend.merchant import NoShop, RefundRequest, Seat, Shop
+from backend.merchant import NoShop, RefundRequest, Seat, Shop, WaitingInvitation
 from backend.sales import Sale, SaleFilter, SaleSum
 from backend.services import Services
 from backend.settlement import Next
@@ -36,6 +36,7 @@ from web.render import fragment, page
 from web.shop_seat import seat_with
 
 LAST = 7  # payments in the live list
+SOON = timedelta(hours=6)  # an invitation that ends so soon is worth a reminder
 DAYS = 30  # of the series
 BOARD = "#board"
 
@@ -78,6 +79,7 @@ class Duties(msgspec.Struct, frozen=True):
 
     shop: Shop
     requests: tuple[RefundRequest, ...]
+    invitations: tuple[WaitingInvitation, ...]  # about to expire
     closed_terminals: int
     pending_refunds: int
 
@@ -259,18 +261,27 @@ def _day(day: date, sums: SaleSum) -> DayRow:
 
 async def _duties(services: Services, seat: Seat, now: datetime) -> Duties:
     pending = SaleFilter(shop_id=seat.shop_id, since=now - WEEK, until=now, status="pending")
-    shop, requests, terminals, waiting = await asyncio.gather(
+    shop, requests, invitations, terminals, waiting = await asyncio.gather(
         services.merchant.shop(seat.shop_id),
         services.merchant.refund_requests(seat),
+        _ending(services, seat, now),
         services.merchant.terminals(seat),
         services.sales.page(pending, "", LAST),
     )
     return Duties(
         shop=shop,
         requests=requests,
+        invitations=invitations,
         closed_terminals=sum(terminal.closed for terminal in terminals),
         pending_refunds=len(waiting.sales),
     )
+
+
+async def _ending(services: Services, seat: Seat, now: datetime) -> tuple[WaitingInvitation, ...]:
+    if Permission.STAFF not in seat.permissions:
+        return ()
+    waiting = await services.merchant.waiting_invitations(seat)
+    return tuple(invitation for invitation in waiting if invitation.expires_at <= now + SOON)
 
 
 async def _money(services: Services, seat: Seat) -> Money | None:

@@ -28,6 +28,7 @@ from backend.merchant.shapes import (
     StaticCode,
     Store,
     Terminal,
+    WaitingInvitation,
 )
 from backend.payments import Charged, Note, Order, Refund, RefundStarted
 from backend.risk import Approval, Ceremony, Secret
@@ -184,6 +185,10 @@ class Merchant(Protocol):
     ) -> Ceremony:
         """For the passkey of whoever changes a member. Refuses: NotFound, MemberForbidden,
         NeedsPasskey."""
+        ...
+
+    async def waiting_invitations(self, seat: Seat) -> tuple[WaitingInvitation, ...]:
+        """The next to expire first, as far as is known here."""
         ...
 
     async def invitation(self, secret: Secret) -> Invited:

@@ -21,6 +21,7 @@ from backend.merchant import (
     StaticCode,
     Store,
     Terminal,
+    WaitingInvitation,
 )
 from backend.merchant import acts as told
 from backend.merchant.guard import need
@@ -31,6 +32,7 @@ from backend.merchant.seats import Seats
 from backend.merchant.shops import Shops
 from backend.merchant.stores import Stores
 from backend.merchant.till import Till
+from backend.merchant.waiting import waiting
 from backend.payments import Charged, ConfirmRefund, Order, Refund, RefundStarted
 from backend.risk import Approval, Ceremony
 from backend.shop_roles import Permission, Role
@@ -191,6 +193,10 @@ class MerchantService:
     async def invite(self, seat: Seat, invite: Invite) -> Invited:
         need(seat, Permission.STAFF)
         return await self._people.invite(seat, invite)
+
+    async def waiting_invitations(self, seat: Seat) -> tuple[WaitingInvitation, ...]:
+        need(seat, Permission.STAFF)
+        return await waiting(seat.shop_id, self._clock.now())
 
     async def invitation(self, secret: str) -> Invited:
         return await self._people.invitation(secret)

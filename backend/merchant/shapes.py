@@ -218,6 +218,14 @@ class Invite(msgspec.Struct, frozen=True, kw_only=True):
     approval: Approval  # of the ceremony that `begin_inviting` opened for this role and store
 
 
+class WaitingInvitation(msgspec.Struct, frozen=True, kw_only=True):
+    """Nobody has joined by it yet, and it is still good."""
+
+    invitation_id: str
+    role: Role
+    expires_at: datetime
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Of a member. role None: remove."""
 

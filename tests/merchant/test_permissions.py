@@ -75,6 +75,7 @@ CALLS: dict[str, tuple[Callable[[], tuple[Any, ...]], str]] = {
     "decline_refund": (lambda: (ids.new("rrq"), ""), "owner manager finance"),
     "refund_requests": (lambda: (), "owner manager finance auditor"),
     "members": (lambda: (), "owner manager"),
+    "waiting_invitations": (lambda: (), "owner manager"),
     "invite": (
         lambda: (
             Invite(

@@ -137,3 +137,27 @@ async def test_each_role_sees_what_is_theirs(
     assert ("Balance of the shop" in page.text) == money
     series = await guest.browser.client.get("/shop/series.json")
     assert series.status_code == (200 if lands == "/shop" else 403)
+
+
+async def test_an_invitation_about_to_expire_is_a_duty(till: Till, visitor: Visitor) -> None:
+    world, owner = till.world, till.owner.wallet
+    merchant, member = world.services.merchant, await world.person(name="小满")
+    seat = await merchant.seat(owner.person_id)
+    taken = await merchant.invite(seat, await world.inviting(owner, Role.MANAGER))
+    manager = await merchant.join(await world.joining(member, taken.secret), taken.secret)
+    for role in (Role.CASHIER, Role.AUDITOR):
+        await merchant.invite(seat, await world.inviting(owner, role))
+        world.later(minutes=10)
+    said = "2 invitations are about to expire"
+    world.later(hours=17)
+    assert said not in (await till.owner.see("/shop")).text
+    world.later(hours=1)
+    page = (await till.owner.see("/shop")).text
+    assert said in page
+    assert "as Cashier" in page  # the first of them
+    assert said in (await (await sign_in(await visitor(), world, member)).see("/shop")).text
+    world.later(hours=5, minutes=45)
+    assert "1 invitation is about to expire" in (await till.owner.see("/shop")).text
+    world.later(hours=1)
+    assert "about to expire" not in (await till.owner.see("/shop")).text
+    assert len(await merchant.waiting_invitations(manager)) == 0
