@@ -23,6 +23,7 @@ _SECRET_KEY = re.compile(
 _SECRET_VALUES = re.compile(
     r"""
     (?P<url>://[^/\s:@]+:)[^@\s/]+(?=@)                  # a password in an address
+    | (?P<link>/(?:j|g|f|r|downloads|[a-z]+-links|shop-invitations)/)[\w-]+  # who has it, may
     | (?<!\w)(?:\+?86[- ]?)?1[3-9]\d(?:[- ]?\d{4}){2}(?!\w)  # a Chinese mobile number
     | (?<!\w)\+[1-9]\d{7,14}(?!\w)                      # any other in international form
     | (?<!\w)\d{15,19}(?!\w)                            # a card or identity number
@@ -90,7 +91,7 @@ def _clean(key: str, value: Any, depth: int) -> Any:
 
 
 def _mask(found: re.Match[str]) -> str:
-    return (found["url"] or "") + REDACTED
+    return (found["url"] or found["link"] or "") + REDACTED
 
 
 def _named(part: str) -> Processor:

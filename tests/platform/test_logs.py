@@ -53,6 +53,20 @@ def test_secrets_are_known_by_their_look(capsys: pytest.CaptureFixture[str], sec
     assert "before" in err
 
 
+@pytest.mark.parametrize(
+    "path", ["/j/", "/g/", "/f/", "/r/", "/downloads/", "/v1/group-links/", "/v1/shop-invitations/"]
+)
+def test_links_that_let_in_whoever_has_them_are_cut(
+    capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    """Lower case alone has no look of a secret: the address says that it is one."""
+    logs.configure(Settings(), "test")
+    logging.getLogger("library").error("Uncaught exception (path=%r):", f"{path}{'a' * 43}/confirm")
+    err = capsys.readouterr().err
+    assert "a" * 43 not in err
+    assert f"{path}{logs.REDACTED}/confirm" in err
+
+
 def test_a_password_in_an_address_goes_and_the_address_stays(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
