@@ -21,6 +21,8 @@ STOP_TIMEOUT_S = 30
 class Wallet:
     """Runs while the `with` block runs. `url` is what a person types."""
 
+    module = "backend.cli"  # the command line
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port, self.internal_port, self.sms_port, self.bank_port = (
@@ -61,7 +63,7 @@ class Wallet:
         with self.log.open("ab") as log:
             self._said = log.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "backend.cli", "up", "--demo"],
+                [sys.executable, "-m", self.module, "up", "--demo"],
                 env=self.environment,
                 stdout=log,
                 stderr=log,

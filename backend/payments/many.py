@@ -48,7 +48,7 @@ _CLAIM = """
 update payments.orders o
 set status = 'paying', payment_id = q.payment_id, claimed_until = q.until, closed_code = ''
 from unnest($1::text[], $2::text[], $3::timestamptz[]) as q (order_id, payment_id, until)
-where o.order_id = q.order_id and o.status = 'open'
+where o.order_id = q.order_id and o.status = $4
 """
 _PAY = f"""
 with due as (
@@ -109,14 +109,15 @@ async def insert_payments(rows: Sequence[PaymentRow]) -> set[str]:
     return {row["payment_id"] for row in await TX.query(_INSERT, *columns)}
 
 
-async def claim_orders(rows: Sequence[PaymentRow]) -> None:
-    """open → paying, each by its payment until that one's deadline. The orders are locked."""
-    assert ("open", "paying") in ORDER_MOVES
+async def claim_orders(rows: Sequence[PaymentRow], status: str) -> None:
+    """status → paying, each by its payment until that one's deadline. The orders are locked."""
+    assert (status, "paying") in ORDER_MOVES
     await TX.query(
         _CLAIM,
         [row.order_id for row in rows],
         [row.payment_id for row in rows],
         [row.deadline_at for row in rows],
+        status,
     )
 
 

@@ -1,5 +1,7 @@
 """Paying an order: what it takes, starting, confirming."""
 
+from datetime import timedelta
+
 from backend.errors import BadRequest, DomainError, IdReused, NotFound
 from backend.ids import is_id
 from backend.payments import (
@@ -25,7 +27,7 @@ from backend.payments.intents import (
 )
 from backend.payments.orders import order_as_seen
 from backend.payments.parts import Parts, balance_of, ledger_at_hand, risk_at_hand
-from backend.payments.records import OrderRow, PaymentRow, find_order, find_payment
+from backend.payments.records import OrderRow, PaymentRow, find_order
 from backend.payments.rounds import Rounds
 from backend.payments.rules import CLAIM_LIFE, check_amount, check_payable, is_pot
 from backend.risk import Assess, Authorize, PayeeFrozen, Prepare, Requirement
@@ -84,11 +86,11 @@ class Paying:
         return await self._go_on(row, start)
 
     async def confirm(self, confirm: Confirm) -> Payment:
-        row = await find_payment(confirm.payment_id)
+        row = await self._rounds.payment(confirm.payment_id)
         if row is None or row.payer_id != confirm.payer_id:
             raise NotFound()
         if row.status == "created":
-            row = await claim(row, SHORT_OF_DEADLINE, self._parts.clock)
+            row = await self._claim_again(row, SHORT_OF_DEADLINE)
         if row.status == "created":
             proof = Authorize(
                 intent_id=confirm.payment_id,
@@ -108,11 +110,14 @@ class Paying:
     async def _claim(
         self, row: PaymentRow | None, order: OrderRow, start: StartPayment
     ) -> PaymentRow:
-        if row is None:
-            row = await self._new(order, start)
-            if claimed := await self._rounds.claim(row, SHORT_OF_DEADLINE):
-                return claimed
-        return await claim(row, SHORT_OF_DEADLINE, self._parts.clock)
+        if row is not None:
+            return await self._claim_again(row, SHORT_OF_DEADLINE)
+        row = await self._new(order, start)
+        claimed = await self._rounds.claim(row, SHORT_OF_DEADLINE)
+        return claimed or await claim(row, SHORT_OF_DEADLINE, self._parts.clock)
+
+    async def _claim_again(self, row: PaymentRow, life: timedelta) -> PaymentRow:
+        return await self._rounds.renew(row, life) or await claim(row, life, self._parts.clock)
 
     async def _new(self, order: OrderRow, start: StartPayment) -> PaymentRow:
         payer = await self._parts.identity.person(start.payer_id)
@@ -135,7 +140,7 @@ class Paying:
             ended = await self._driver.settle(await self._driver.refuse(row, refusal))
             return Started(payment=as_seen(ended), requirement=None)
         if requirement.takes == "passkey":
-            row = await claim(row, CLAIM_LIFE, self._parts.clock)
+            row = await self._claim_again(row, CLAIM_LIFE)
         elif requirement.takes == "wait":
             await self._driver.let_go(row)
         else:

@@ -57,6 +57,7 @@ class Rounds:
         self._find = Together[str, OrderRow | None](find_orders, MOST)
         self._known = Together[str, PaymentRow | None](find_payments, MOST)
         self._claim = Together[_Claim, PaymentRow | None](self._claim_all, MOST)
+        self._renew = Together[_Claim, PaymentRow | None](self._renew_all, MOST)
         self._keep = Together[_Leave, PaymentRow | None](self._keep_all, MOST)
         self._finish = Together[_Done, PaymentRow | None](self._finish_all, MOST)
 
@@ -69,6 +70,10 @@ class Rounds:
     async def claim(self, row: PaymentRow, life: timedelta) -> PaymentRow | None:
         """A new payment stored, its open order claimed by it."""
         return await self._claim.do(_Claim(row, life))
+
+    async def renew(self, row: PaymentRow, life: timedelta) -> PaymentRow | None:
+        """A payment that has its order claims it anew."""
+        return await self._renew.do(_Claim(row, life))
 
     async def keep(self, row: PaymentRow, verdict: SignedVerdict) -> PaymentRow | None:
         """created → authorized, with the verdict."""
@@ -94,8 +99,26 @@ class Rounds:
                     del orders[order.order_id]  # the first of several has it
             new = await insert_payments(list(claims.values())) if claims else set()
             if new:
-                await claim_orders([row for row in claims.values() if row.payment_id in new])
+                await claim_orders([r for r in claims.values() if r.payment_id in new], "open")
         return [_own(claims, each.row) if each.row.payment_id in new else None for each in asked]
+
+    async def _renew_all(self, asked: Sequence[_Claim]) -> list[PaymentRow | None]:
+        now = self._parts.clock.now()
+        moves: dict[str, PaymentMove] = {}
+        async with TX.transaction(by_key=True):
+            orders = await lock_orders([each.row.order_id for each in asked], "paying")
+            for each in asked:
+                row, order = each.row, orders.get(each.row.order_id)
+                if order is None or order.payment_id != row.payment_id or order.code == "shown":
+                    continue
+                if _payable(order, row, row, now):
+                    moves[row.payment_id] = PaymentMove(
+                        leaves="created", enters="created", deadline_at=now + each.life
+                    )
+            moved = await move_payments(moves) if moves else {}
+            if moved:
+                await claim_orders(list(moved.values()), "paying")
+        return [moved.get(each.row.payment_id) for each in asked]
 
     async def _keep_all(self, asked: Sequence[_Leave]) -> list[PaymentRow | None]:
         now = self._parts.clock.now()

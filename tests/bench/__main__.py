@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from tests.bench import api, growth, ledger, packets, pages, shop
+from tests.bench import api, growth, ledger, packets, pages, profile, shop
 from tests.bench.cluster import Bench, bench
 from tests.bench.report import Row, table
 
@@ -14,6 +14,7 @@ SUBJECTS: dict[str, Callable[[Bench, bool], list[Row]]] = {
     "pages": pages.run,
     "shop": shop.run,
     "api": api.run,
+    "profile": profile.run,
 }
 
 

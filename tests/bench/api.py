@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import psutil
@@ -29,9 +30,11 @@ PHONES = 64
 TPCB_CLIENTS = 8
 PAYMENTS, QUICK_PAYMENTS = 8, 3  # of each phone; ten a day go without a passkey
 PACKETS, QUICK_PACKETS = 10, 3  # that each phone opens, twice; a new wallet may open twenty a day
+SMALL_FEN = 1_00
 BIG_FEN = 501_00  # takes a passkey
 PARTS = ("bff", "risk", "ledger", "worker")
 
+Order = dict[str, Any]
 Work = Callable[[Phone, int], Awaitable[None]]
 
 
@@ -63,9 +66,8 @@ async def _all(wallet: Wallet, quick: bool, tpcb: float) -> list[Row]:
     try:
         await crowd.enter()
         count = QUICK_PAYMENTS if quick else PAYMENTS
-        rows = _rows(
-            "payment, one tap, 64 phones", await _payments(wallet, crowd, count, 1_00), tpcb, 0.4, 1
-        )
+        small = await _payments(wallet, crowd, count, SMALL_FEN)
+        rows = _rows("payment, one tap, 64 phones", small, tpcb, 0.4, 1)
         big = await _payments(wallet, crowd, count, BIG_FEN)
         rows += _rows("payment with a passkey (2 calls), 64 phones", big, tpcb, 0.4, 1)
         turns = QUICK_PACKETS if quick else PACKETS
@@ -79,20 +81,27 @@ async def _all(wallet: Wallet, quick: bool, tpcb: float) -> list[Row]:
 
 async def _payments(wallet: Wallet, crowd: Crowd, count: int, amount_fen: int) -> Measured:
     """The till's orders are open before the clock runs."""
-    orders: list[list[str]] = [[] for _ in crowd.phones]
-    for ids in orders:
-        for _ in range(count):
-            order = await crowd.shop.api.create_till_order({"amount": money(amount_fen)})
-            ids.append(order["id"])
+    return await pay_orders(wallet, crowd, await orders_of(crowd, count, amount_fen))
 
+
+async def orders_of(crowd: Crowd, count: int, amount_fen: int) -> list[list[Order]]:
+    """So many for each phone."""
+    wanted = {"amount": money(amount_fen)}
+    opening = (
+        [crowd.shop.api.create_till_order(wanted) for _ in range(count)] for _ in crowd.phones
+    )
+    return [list(await asyncio.gather(*each)) for each in opening]
+
+
+async def pay_orders(wallet: Wallet, crowd: Crowd, orders: list[list[Order]]) -> Measured:
     async def pay(phone: Phone, turn: int) -> None:
-        order_id = orders[crowd.phones.index(phone)][turn]
-        wanted = {"order": order_id, "amount": money(amount_fen)}
+        order = orders[crowd.phones.index(phone)][turn]
+        wanted = {"order": order["id"], "amount": money(order["amount"]["amount"])}
         begun = await phone.api.create_payment(wanted)
         payment = await phone.agreed(begun, "confirm_payment", payment_id=begun["id"])
         assert payment["status"] == "posted", payment
 
-    return await _measure(wallet, crowd.phones, pay, count)
+    return await _measure(wallet, crowd.phones, pay, len(orders[0]))
 
 
 async def _openings(wallet: Wallet, crowd: Crowd, count: int, packets: int = 1) -> Measured:

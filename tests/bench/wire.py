@@ -7,6 +7,8 @@ from typing import Any
 import aiohttp
 import msgspec
 
+KEPT_S = 5  # an idle connection: less than the server keeps it
+
 
 class Answer(msgspec.Struct, frozen=True):
     status_code: int
@@ -39,7 +41,9 @@ class Wire:
 
     def __init__(self, url: str, number: int) -> None:
         high, low = divmod(number, 200)
-        connector = aiohttp.TCPConnector(local_addr=(f"127.0.{high}.{low + 2}", 0))
+        connector = aiohttp.TCPConnector(
+            local_addr=(f"127.0.{high}.{low + 2}", 0), keepalive_timeout=KEPT_S
+        )
         self._session = aiohttp.ClientSession(url, connector=connector)
 
     async def request(self, method: str, path: str, **options: Any) -> Answer:
