@@ -7,6 +7,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from litestar.types import ASGIApp
 
+from backend import garbage
 from backend.settings import Settings
 from web.app import create_app
 
@@ -30,7 +31,9 @@ class ServerEnded(OSError):
 
 async def run(settings: Settings) -> None:
     """Serve until cancelled. One process: many of them share a port by a balancer in front."""
-    await serve(create_app(settings), settings)
+    app = create_app(settings)
+    garbage.only_what_is_new()
+    await serve(app, settings)
 
 
 async def serve(app: ASGIApp, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from backend import db, rpc
+from backend import db, garbage, rpc
 from backend.clock import Clock, clock_for
 from backend.keys import published
 from backend.risk import Risk
@@ -32,6 +32,7 @@ async def run(settings: Settings) -> None:
         face = RiskWithDemo if settings.demo else Risk
         clock = clock_for(settings)
         close = await rpc.serve(face, build(settings, clock), settings.risk_rpc, settings)
+        garbage.only_what_is_new()
         try:
             async with (
                 _beside(_purge_on(clock)),
