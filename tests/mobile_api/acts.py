@@ -6,6 +6,7 @@ answer = await ask()        # the same write every time: body and Idempotency-Ke
 
 import uuid
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 import msgspec
@@ -156,7 +157,7 @@ ACTS = {
 }
 
 
-def asks(phone: Phone, operation: str, body: object = None, **ids: str) -> Ask:
+def asks(phone: Phone, operation: str, body: object = None, **ids: Any) -> Ask:
     """The same write every time."""
     key = str(uuid.uuid4())
 

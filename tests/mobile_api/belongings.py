@@ -6,11 +6,14 @@ that route's whole name.
 
 from typing import Any
 
+import httpx
 import msgspec
 
+from backend import ids
 from backend.settlement.rules import day_of
 from backend.shop_roles import Role
 from tests.mobile_api.conftest import Phones, wallet_of
+from tests.mobile_api.declared import as_declared
 from tests.mobile_api.routes import Route
 from tests.mobile_api.social import befriend, group_of, send_packet
 from tests.mobile_api.steps import joined, keeper_of, paid, yuan
@@ -47,6 +50,20 @@ class Belongings:
     def used_by(self, route: Route) -> Owned | None:
         up_to_id = route.path[: route.path.rindex("}") + 1]
         return self._kept.get(route.name) or self._kept.get(up_to_id)
+
+    async def ask(self, route: Route, by: Phone | None = None) -> httpx.Response:
+        """For what is there, by that phone or by the owner's."""
+        owned = self.used_by(route)
+        assert owned is not None
+        path = route.path
+        for thing_id in owned.ids:
+            path = path.replace(path[path.index("{") : path.index("}") + 1], thing_id, 1)
+        caller, body = by or owned.owner, owned.body or route.body()
+        if owned.purpose:
+            body = await caller.approved(owned.purpose)
+        answer = await caller.call(route.method, path, body, key=ids.new("key"))
+        as_declared(route, answer)
+        return answer
 
 
 async def one_of_everything(phones: Phones, world: World) -> Belongings:
@@ -190,3 +207,4 @@ async def _download(made: Belongings, keeper: Phone, day: str) -> None:
     wanted = {"day": day, "kind": "trade", "format": "csv"}
     download = await keeper.done(keeper.post("/v1/shop/files/downloads", wanted))
     made.keep("/v1/shop/downloads/{token}", keeper, download["id"])
+    await keeper.api.list_shop_files(day=day)

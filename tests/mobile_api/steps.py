@@ -25,6 +25,7 @@ async def joined(owner: Phone, member: Phone, role: Role) -> Phone:
     asked = {"role": role.value} | await owner.approved(f"invite_member:{shop}:{role}:all")
     invited = await owner.done(owner.post("/v1/shop/staff/invitations", asked))
     where = f"/v1/shop-invitations/{invited['secret']}"
+    await member.done(member.get(where))
     begun = await member.done(member.post(f"{where}/ceremony"))
     seat = await member.done(member.post(f"{where}/confirm", member.signed(begun["ceremony"])))
     assert seat["role"] == role

@@ -3,15 +3,12 @@
 import httpx
 import pytest
 
-from backend import ids
 from backend.settings import Settings
 from mobile_api.app import create_app
-from tests.mobile_api.belongings import Belongings, one_of_everything
+from tests.mobile_api.belongings import one_of_everything
 from tests.mobile_api.conftest import Phones
-from tests.mobile_api.declared import as_declared
 from tests.mobile_api.routes import Route, routes
 from tests.mobile_api.steps import keeper_of
-from tests.phone import Phone
 from tests.web.pages.conftest import bank_world
 from tests.world import World
 
@@ -68,7 +65,7 @@ async def test_what_is_anothers_is_not_there(phones: Phones, world: World) -> No
     every = [route for route in with_ids() if route.name not in SHARED]
     untried = [route.name for route in every if made.used_by(route) is None]
     assert untried == [], "routes with an id in their path that no case tries"
-    refused = {route.name: await _asked(made, route, eve) for route in every}
+    refused = {route.name: await made.ask(route, eve) for route in every}
     wrong = []
     for route in every:
         answer = refused[route.name]
@@ -76,7 +73,7 @@ async def test_what_is_anothers_is_not_there(phones: Phones, world: World) -> No
         if (answer.status_code, _code(answer)) != wanted:
             wrong.append(_said(route, answer))
     for route in every:  # the same by its owner is something else
-        answer, before = await _asked(made, route), _code(refused[route.name])
+        answer, before = await made.ask(route), _code(refused[route.name])
         if answer.status_code == 404 or _code(answer) == before:
             wrong.append(f"its owner, {_said(route, answer)}")
     assert wrong == [], "\n".join(wrong)
@@ -86,21 +83,6 @@ async def test_what_is_anothers_is_not_there(phones: Phones, world: World) -> No
 def test_what_is_shared_is_there() -> None:
     every = {route.name for route in with_ids()}
     assert SHARED.keys() | OTHERWISE.keys() <= every
-
-
-async def _asked(made: Belongings, route: Route, by: Phone | None = None) -> httpx.Response:
-    """By that phone, or by the owner's."""
-    owned = made.used_by(route)
-    assert owned is not None
-    path = route.path
-    for thing_id in owned.ids:
-        path = path.replace(path[path.index("{") : path.index("}") + 1], thing_id, 1)
-    caller, body = by or owned.owner, owned.body or route.body()
-    if owned.purpose:
-        body = await caller.approved(owned.purpose)
-    answer = await caller.call(route.method, path, body, key=ids.new("key"))
-    as_declared(route, answer)
-    return answer
 
 
 def _code(answer: httpx.Response) -> str:
