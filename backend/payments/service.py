@@ -31,10 +31,9 @@ from backend.payments.paying import Paying, as_seen
 from backend.payments.receiving import Receiving
 from backend.payments.records import find_payment
 from backend.payments.refund_driver import RefundDriver
-from backend.payments.refund_sweep import RefundSweeper
 from backend.payments.refunding import Refunding
 from backend.payments.rounds import Rounds
-from backend.payments.sweep import Sweeper
+from backend.payments.sweep import of_payments, of_refunds
 from backend.payments.taking_back import TakingBack
 from backend.risk import FreezeState
 
@@ -52,8 +51,8 @@ class PaymentsService:
         self._refunding = Refunding(parts, self._refund_driver)
         self._taking_back = TakingBack(parts, self._refunding)
         self._accounts = Accounts(parts)
-        self._sweeper = Sweeper(parts, self._driver)
-        self._refund_sweeper = RefundSweeper(parts, self._refund_driver)
+        self._sweeper = of_payments(parts, self._driver)
+        self._refund_sweeper = of_refunds(parts, self._refund_driver)
 
     async def open_order(self, new: OpenOrder) -> Order:
         return await self._orders.open_order(new)
