@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-compile
 ASSETS := web/static/vendor/.fetched
 
+# A dozen processes import the same modules: compiled once, whatever the caller's habits.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench clean
 

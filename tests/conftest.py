@@ -88,6 +88,13 @@ class Servers(msgspec.Struct, frozen=True):
         return cluster.url(SUPERUSER, PASSWORD, database)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first: begun last, they would leave the other workers idle."""
+    items.sort(
+        key=lambda item: not {"xdist_group", "timeout"} & {m.name for m in item.iter_markers()}
+    )
+
+
 def pytest_sessionfinish() -> None:
     gc.unfreeze()  # libraries look for what was never freed
 
