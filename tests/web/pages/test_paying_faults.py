@@ -3,6 +3,7 @@ security system that is slow, silent or gone. It is told what is known; asked ag
 truth; the money has moved once or not at all."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
 
 import httpx
 import msgspec
@@ -63,6 +64,8 @@ NEVER_CAME = {
 }
 BEFORE, PRICE = 2_000_00, 23_00
 
+Hook: TypeAlias = Callable[[httpx.Request], Awaitable[None]]
+
 
 @pytest.fixture
 async def scene(enter: Enter, till: Till) -> Scene:
@@ -106,27 +109,35 @@ async def test_lost_after_the_debit(scene: Scene, way: Way) -> None:
 async def test_lost_after_a_confirmation_by_passkey(scene: Scene) -> None:
     await dynamic(scene, 800_00)
     start, payer = await postings(), scene.payer
-    action = next(
-        part.split('"')[0]
-        for part in payer.browser.page.text.split('action="')[1:]
-        if part.startswith("/payments/pay_")
-    )
+    action = _confirmation(payer)
+    sent = await _sent(payer, action)
+    for language in LANGUAGES:
+        await speak(payer, language)
+        again = await payer.browser.client.post(action, data=sent, headers=NAVIGATION)
+        assert again.status_code == 303
+        assert done(dynamic, language) in main_of(await payer.see(again.headers["location"]))
+    assert await postings() == start + 1
+    assert await balance(payer) == BEFORE - 800_00
+
+
+def _confirmation(payer: Guest) -> str:
+    """Where the sheet's button leads."""
+    actions = (part.split('"')[0] for part in payer.browser.page.text.split('action="')[1:])
+    return next(action for action in actions if action.startswith("/payments/pay_"))
+
+
+async def _sent(payer: Guest, action: str, *hooks: Hook) -> dict[str, str]:
+    """Confirm with the passkey; what the form said then."""
     sent: list[dict[str, str]] = []
 
     async def keep(request: httpx.Request) -> None:
         if request.url.path == action:
             sent.append(dict(httpx.QueryParams(request.content.decode())))
 
-    payer.browser.client.event_hooks["request"] = [keep]
+    payer.browser.client.event_hooks["request"] = [keep, *hooks]
     await payer.browser.ceremony(action, payer.wallet.passkey)
     payer.browser.client.event_hooks["request"] = []
-    for language in LANGUAGES:
-        await speak(payer, language)
-        again = await payer.browser.client.post(action, data=sent[0], headers=NAVIGATION)
-        assert again.status_code == 303
-        assert done(dynamic, language) in main_of(await payer.see(again.headers["location"]))
-    assert await postings() == start + 1
-    assert await balance(payer) == BEFORE - 800_00
+    return sent[0]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -287,6 +298,34 @@ async def test_no_answer_at_the_sheet(
         assert done(way, "en") in main_of(await tap())
         assert await postings() == start + 1
     assert await balance(scene.payer) == BEFORE - PRICE * len(WAYS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("fault", ["silent", "gone"])
+async def test_no_answer_to_a_confirmation_by_passkey(
+    far: Far, scene: Scene, monkeypatch: pytest.MonkeyPatch, fault: str, language: str
+) -> None:
+    """The passkey's word may have arrived over there or not. Sent again, it is the truth."""
+    payer = scene.payer
+    await speak(payer, language)
+    await dynamic(scene, 800_00)
+    before, action = await books(), _confirmation(payer)
+    healing: list[Callable[[], Awaitable[None]]] = []
+
+    async def fail(request: httpx.Request) -> None:
+        if request.url.path == action and not healing:
+            healing.append(await _fail(far, fault, monkeypatch))
+
+    sent = await _sent(payer, action, fail)
+    tells(payer.browser.page, AWAY, language, fault)
+    assert await books() == before
+    await healing[0]()
+    again = await payer.browser.client.post(
+        action, data=sent, headers=NAVIGATION, follow_redirects=True
+    )
+    assert done(dynamic, language) in main_of(again)
+    assert await postings() == before[0] + 1
+    assert await balance(payer) == BEFORE - 800_00
 
 
 @pytest.mark.parametrize("fault", ["silent", "gone"])
