@@ -236,7 +236,7 @@ def card_of(person_id: str, nth: str = "") -> CardStatement:
 
 
 def card_word(
-    person_id: str, nth: str = "", key: Ed25519PrivateKey = BANK_KEY, **changes: Any
+    person_id: str, nth: str = "", *, key: Ed25519PrivateKey = BANK_KEY, **changes: Any
 ) -> BankWord:
     """The bank's, that a card is the person's."""
     signed = card_message(msgspec.structs.replace(card_of(person_id, nth), **changes))

@@ -3,6 +3,7 @@ transaction system say: another token or name is refused, freezes the account, a
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -75,12 +76,17 @@ async def test_only_the_banks_word_makes_a_card(world: World) -> None:
     await world.risk.bind_card(card_word(person.person_id))  # the same again
     forged = Ed25519PrivateKey.generate()
     with pytest.raises(BankWordInvalid):
-        await world.risk.bind_card(card_word(person.person_id, "d", forged))
+        await world.risk.bind_card(card_word(person.person_id, "d", key=forged))
     order = BankStatement("top_1", person.person_id, 1, "CNY", "paid", 1, "tok_1")
     with pytest.raises(BankWordInvalid):  # what the bank signs about an order is no card
         await world.risk.bind_card(bank_word(order))
     token = card_of(person.person_id).token
-    for change in ({"token": "tok_other"}, {"bank_name": "别的银行"}, {"last4": "9999"}):
+    changes: list[dict[str, Any]] = [
+        {"token": "tok_other"},
+        {"bank_name": "别的银行"},
+        {"last4": "9999"},
+    ]
+    for change in changes:
         with pytest.raises(IdReused):
             await world.risk.bind_card(card_word(person.person_id, **change))
     with pytest.raises(IdReused):  # nor a second card with a token that is taken
