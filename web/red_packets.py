@@ -1,6 +1,5 @@
 """A red packet as its address shows it: closed, opened, over; and what everybody got."""
 
-from contextlib import suppress
 from typing import Any
 
 from litestar import Response, get, post
@@ -15,7 +14,6 @@ from backend.redpacket import (
     Glance,
     Greeting,
     OpenPacket,
-    Packet,
     PacketEmpty,
     PacketExpired,
     PacketNotForYou,
@@ -28,7 +26,7 @@ from web.codes import id_at, path_of
 from web.forms import Form
 from web.http import WebRequest, redirect
 from web.i18n import msg, texts
-from web.packet_paying import SENT, name_of_payee
+from web.packet_paying import name_of_payee
 from web.problems import status_of
 from web.render import page
 from web.session import Visit
@@ -61,7 +59,7 @@ async def show(
     if own and (glance.packet.to_person or glance.state in WHY):
         return redirect(request, f"/packets/{packet_id}")
     await services.redpackets.look(person_id, packet_id)
-    return await _closed(request, visit, services, glance)
+    return await _closed(request, visit, glance)
 
 
 @post("/r/{code:str}", status_code=200)
@@ -85,7 +83,7 @@ async def open_it(  # noqa: PLR0913 — what a handler needs arrives by name
         await services.redpackets.open(asked)
     except DomainError as refusal:
         glance = await services.redpackets.grab(person.person_id, packet_id)
-        return await _closed(request, visit, services, glance, refusal)
+        return await _closed(request, visit, glance, refusal)
     if request.is_partial:
         return await _detail(request, services, person, packet_id, fresh=True)
     return redirect(request, f"/packets/{packet_id}?opened=1")
@@ -136,7 +134,6 @@ async def thank(  # noqa: PLR0913 — what a handler needs arrives by name
 async def _closed(
     request: WebRequest,
     visit: Visit,
-    services: Services,
     glance: Glance,
     refusal: DomainError | None = None,
 ) -> Response[str]:
@@ -145,7 +142,6 @@ async def _closed(
         refusal = WHY[glance.state]()
     again = refusal is None or isinstance(refusal, PasscodeWrong) or refusal.retryable
     openable = glance.state in ("open", "passcode") and again
-    assert visit.person is not None
     return page(
         request,
         "packets/closed.html",
@@ -155,17 +151,9 @@ async def _closed(
         openable=openable,
         code=refusal.code if refusal else "",
         text=texts(visit.language).refusal(refusal) if refusal else None,
-        listed=await _may_see(services, visit.person, glance.packet),
+        listed=glance.listed,
         here=path_of(glance.packet.packet_id),
     )
-
-
-async def _may_see(services: Services, person: Person, packet: Packet) -> bool:
-    """Whether the list of shares is theirs to read."""
-    with suppress(NotFound):
-        await services.redpackets.detail(person.person_id, packet.packet_id)
-        return packet.status in SENT
-    return False
 
 
 async def _detail(  # noqa: PLR0913 — as it is, just opened, or with the errors of a reply

@@ -129,11 +129,12 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 class Glance(msgspec.Struct, frozen=True, kw_only=True):
     """Grabbing: shows whether something is left and reserves nothing. state: "open", "mine"
     (opened already), "empty", "expired", "not_for_you", "sender_frozen", "passcode" (one is asked),
-    "spent" (no more tries)."""
+    "spent" (no more tries). listed: who got what is theirs to read."""
 
     packet: Packet
     state: str
     mine: Share | None
+    listed: bool
 
 
 class OpenPacket(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,10 +73,12 @@ class RedPacketService:
             row = await _sent(packet_id)
             self._known.note_row(row)
         mine = await self._mine(row, person_id)
+        state = await self._state(row, mine, person_id)
         return Glance(
             packet=await self._names.of_packet(person_id, seen(row, self._clock.now())),
-            state=await self._state(row, mine, person_id),
+            state=state,
             mine=share_seen(mine) if mine is not None else None,
+            listed=_listed(row, person_id, state),
         )
 
     async def open(self, open_: OpenPacket) -> Share:
@@ -176,6 +178,15 @@ class RedPacketService:
         if row.to_group:
             return await self._parts.friends.is_member(person_id, row.to_group)
         return not row.to_person and row.status in ENDED
+
+
+def _listed(row: PacketRow, person_id: str, state: str) -> bool:
+    """As `_may_look`, where the glance has said already who is in the group."""
+    if state == "mine" or person_id == row.sender_id:
+        return True
+    if row.to_group:
+        return state != "not_for_you"
+    return not row.to_person and row.status in ENDED
 
 
 async def _sent(packet_id: str) -> PacketRow:
