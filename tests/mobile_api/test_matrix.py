@@ -2,6 +2,8 @@
 whoever is signed in. Doors that are open to all stand here by name. Whose an id in a path is:
 test_ownership."""
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 from litestar import Litestar
@@ -78,7 +80,9 @@ def test_what_each_route_declares() -> None:
             assert route.permission is None, f"{route.name} is not for staff"
 
 
-async def test_nobody_and_who_has_left(phones: Phones, every: list[Route]) -> None:
+async def test_nobody_and_who_has_left(
+    phones: Phones, every: list[Route], figure: Callable[[str], None]
+) -> None:
     """Without a token, after signing out, from a phone that was removed: 401 wherever it isn't
     open, and never a hint at what is there."""
     nobody, gone, removed = phones.new(), await phones("小吴"), await phones("老钱")
@@ -94,43 +98,61 @@ async def test_nobody_and_who_has_left(phones: Phones, every: list[Route]) -> No
                 assert answer.headers["WWW-Authenticate"].startswith("DPoP")
                 code = answer.json()["code"]
                 assert code in {"signed_out", "token_invalid", "proof_refused"}, said(route, answer)
+    figure(f"matrix: {len(every)} routes × nobody, signed out, removed: as declared")
 
 
-async def test_a_person_in_no_shop(phone: Phone, every: list[Route]) -> None:
+async def test_a_person_in_no_shop(
+    phone: Phone, every: list[Route], figure: Callable[[str], None]
+) -> None:
     """Asked for staff's things first, because among the others is opening a shop."""
-    for route in sorted(every, key=lambda route: route.permission is None):
-        if any(mark in route.path for mark in ENDLESS):
-            continue
+    asked = [route for route in every if not _endless(route)]
+    for route in (each for each in asked if each.permission is not None):
         answer = await ask(phone, route)
-        if route.permission is None:
-            refused = answer.status_code in (401, 403)
-            assert route.open or not refused or gone(route, answer), said(route, answer)
-        else:
-            assert answer.json()["code"] == "no_shop", said(route, answer)
+        assert answer.json()["code"] == "no_shop", said(route, answer)
+    await _own_things(phone, asked)
+    figure(f"matrix: {len(asked)} routes × a person in no shop: as declared")
 
 
 @pytest.mark.parametrize("role", [Role.CASHIER, Role.FINANCE, Role.AUDITOR, Role.MANAGER])
-async def test_a_role(phones: Phones, role: Role) -> None:
-    """The owner invites, and may be asked everything; the member is asked for what the role has."""
+async def test_a_role(
+    phones: Phones, every: list[Route], role: Role, figure: Callable[[str], None]
+) -> None:
+    """The owner invites, and may be asked everything; the member is asked for what the role has,
+    and for what everybody has."""
     keeper = await keeper_of(phones)
     member = await joined(keeper, await phones("小李"), role)
-    for route in of_json_face():
-        if route.permission is None or any(mark in route.path for mark in ENDLESS):
-            continue
+    asked = [route for route in every if not _endless(route)]
+    for route in (each for each in asked if each.permission is not None):
         answer = await ask(member, route)
         if may(role, route):
             assert let_in(answer), said(route, answer)
         else:
             assert answer.status_code == 403, said(route, answer)
             assert answer.json()["code"] == "permission_missing", said(route, answer)
+    await _own_things(member, asked)
+    figure(f"matrix: {len(asked)} routes × {role}: as declared")
 
 
-async def test_the_owner(phones: Phones) -> None:
+async def test_the_owner(phones: Phones, every: list[Route], figure: Callable[[str], None]) -> None:
     keeper = await keeper_of(phones)
-    for route in of_json_face():
-        if route.permission is not None and not any(mark in route.path for mark in ENDLESS):
-            answer = await ask(keeper, route)
-            assert let_in(answer), said(route, answer)
+    asked = [route for route in every if not _endless(route)]
+    for route in (each for each in asked if each.permission is not None):
+        answer = await ask(keeper, route)
+        assert let_in(answer), said(route, answer)
+    await _own_things(keeper, asked)
+    figure(f"matrix: {len(asked)} routes × owner: as declared")
+
+
+async def _own_things(caller: Phone, asked: list[Route]) -> None:
+    """What declares nothing is for whoever is signed in, staff or not."""
+    for route in (each for each in asked if each.permission is None):
+        answer = await ask(caller, route)
+        refused = answer.status_code in (401, 403)
+        assert route.open or not refused or gone(route, answer), said(route, answer)
+
+
+def _endless(route: Route) -> bool:
+    return any(mark in route.path for mark in ENDLESS)
 
 
 def may(role: Role, route: Route) -> bool:
