@@ -15,14 +15,13 @@ from backend.services import Services
 from backend.settings import Settings
 from web.codes import id_at
 from web.forms import Form
-from web.http import WebRequest, has_page, redirect
+from web.http import UNSEEN, WebRequest, has_page, redirect
 from web.i18n import msg
 from web.receive import refuse
 from web.render import page
 from web.session import Visit
 from web.sign_up import BAD_PHONE
 
-UNSEEN = {"Cache-Control": "no-store"}
 SEARCH_LENGTH = 32
 BAD_MESSAGE = msg("At most 50 characters in one line, nothing hidden.")
 BAD_REMARK = msg("At most 32 characters in one line, nothing hidden.")

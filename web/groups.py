@@ -14,13 +14,12 @@ from backend.plain import is_plain
 from backend.services import Services
 from backend.settings import Settings
 from web.forms import Form
-from web.http import WebRequest, has_page, redirect
+from web.http import UNSEEN, WebRequest, has_page, redirect
 from web.i18n import msg
 from web.receive import refuse
 from web.render import page
 from web.session import Visit
 
-UNSEEN = {"Cache-Control": "no-store"}
 BAD_NAME = msg("A name has 1 to 32 characters in one line, nothing hidden.")
 
 

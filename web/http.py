@@ -11,6 +11,7 @@ from litestar.types import Scope
 LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_-][A-Za-z0-9_/-]{0,199})?")
 
 MAIN = "#main"
+UNSEEN = {"Cache-Control": "no-store"}  # of what is shown once, or only to who has the link
 VARY = "HX-Request, HX-Request-Type, Accept-Language, Cookie"
 
 

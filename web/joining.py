@@ -17,12 +17,10 @@ from backend.shop_roles import Permission
 from web.approvals import approval_of
 from web.doors import begun
 from web.forms import Form
-from web.http import WebRequest, redirect
+from web.http import UNSEEN, WebRequest, redirect
 from web.problems import status_of
 from web.render import page
 from web.session import Visit
-
-UNSEEN = {"Cache-Control": "no-store"}
 
 
 @get("/j/{secret:str}")
