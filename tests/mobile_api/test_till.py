@@ -120,10 +120,26 @@ async def test_what_the_books_never_answered(keeper: Phone, phone: Phone, world:
     unknown = await keeper.done(keeper.post("/v1/till/charges", body, key))
     assert (unknown["state"], unknown["final"]) == ("unknown", False)
     world.ledger.heal()
-    world.later(seconds=50)
-    await world.services.payments.sweep()
+    world.later(seconds=29)
     assert (await keeper.done(keeper.post("/v1/till/charges", body, key)))["state"] == "paid"
     assert await world.balance(wallet_of(phone).account_id) == 1_000_00 - 23_00
+
+
+async def test_what_the_books_answered_too_late(keeper: Phone, phone: Phone, world: World) -> None:
+    """The till has waited for 30 s: it goes back by itself, and the same key tells that it has."""
+    body, key = {"pay_code": await code_of(phone)} | yuan(23_00), "till-1-receipt-20"
+    world.ledger.lost.add("post")
+    await keeper.done(keeper.post("/v1/till/charges", body, key))
+    world.ledger.heal()
+    world.later(seconds=30)
+    await world.services.payments.sweep()
+    going = await keeper.done(keeper.post("/v1/till/charges", body, key))
+    assert (going["state"], going["final"]) == ("unknown", False)
+    world.later(seconds=10)
+    await world.services.payments.sweep()
+    back = await keeper.done(keeper.post("/v1/till/charges", body, key))
+    assert (back["state"], back["final"]) == ("reversed", True)
+    assert await world.balance(wallet_of(phone).account_id) == 1_000_00
 
 
 async def test_the_till_gives_up(keeper: Phone, phone: Phone, world: World) -> None:
