@@ -22,6 +22,37 @@ from mobile_api.strict import Invalid
 
 MONEY = {"permission": Permission.MONEY}
 MEDIA_TYPES = {"csv": "text/csv", "json": "application/json"}
+_PLAIN = {"type": "object", "additionalProperties": {"type": ["string", "integer"]}}
+JSON_FILE = {
+    "schema": {
+        "type": "object",
+        "required": ["header", "rows", "summary"],
+        "properties": {
+            "header": _PLAIN,
+            "rows": {"type": "array", "items": _PLAIN},
+            "summary": _PLAIN,
+        },
+    },
+    "example": {
+        "header": {
+            "name": "资金账单",
+            "merchant": "mch_01kb0n5dqfe0m8a3g9t2xw4yzr",
+            "since": "2026-11-22T00:00:00+08:00",
+            "until": "2026-11-23T00:00:00+08:00",
+            "zone": "Asia/Shanghai",
+            "generated_at": "2026-11-23T09:30:00+08:00",
+        },
+        "rows": [],
+        "summary": {
+            "entries": 0,
+            "opening_fen": 2300,
+            "in_fen": 0,
+            "out_fen": 0,
+            "closing_fen": 2300,
+        },
+    },
+}
+FILES = {"produces": tuple(MEDIA_TYPES.values()), "described": {MEDIA_TYPES["json"]: JSON_FILE}}
 
 
 class FileView(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +119,7 @@ async def open_download(
     )
 
 
-@get("/v1/shop/downloads/{token:str}", opt=MONEY | {"produces": tuple(MEDIA_TYPES.values())})
+@get("/v1/shop/downloads/{token:str}", opt=MONEY | FILES)
 async def download_file(
     seat: NamedDependency[Seat], services: NamedDependency[Services], token: FromPath[str]
 ) -> Response[bytes]:

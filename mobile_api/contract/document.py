@@ -22,7 +22,8 @@ from mobile_api.shapes import Page
 from mobile_api.strict import Nothing, body_type
 
 JSON = "application/json"
-PRODUCES = "produces"  # a handler's opt: media types of an answer that is no JSON
+PRODUCES = "produces"  # a handler's opt: media types of an answer that is a file
+DESCRIBED = "described"  # another: schema and example by media type, where a file has some
 REF = "#/components/schemas/{name}"
 
 
@@ -260,7 +261,9 @@ def _answers(each: Operation, schemas: dict[Any, Any], components: Any) -> dict[
     }
     kinds = _media_types(each)
     if kinds:
-        told["content"] = {kind: {"schema": _file_schema(kind)} for kind in kinds}
+        known = each.handler.opt.get(DESCRIBED, {})
+        text = {"schema": {"type": "string"}}
+        told["content"] = {kind: known.get(kind, text) for kind in kinds}
     elif each.gives in schemas:
         schema = schemas[each.gives]
         content = {"schema": schema, "example": samples.example(schema, components)}
@@ -277,10 +280,6 @@ def _media_types(each: Operation) -> tuple[str, ...]:
         return ()
     given: tuple[str, ...] = each.handler.opt.get(PRODUCES, ())
     return given or (str(each.handler.media_type),)
-
-
-def _file_schema(kind: str) -> dict[str, Any]:
-    return {} if kind.endswith("json") else {"type": "string"}
 
 
 def _tags(found: list[Operation]) -> list[dict[str, str]]:

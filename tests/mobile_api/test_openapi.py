@@ -12,7 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from msgspec import inspect
 
 from backend.errors import REFUSALS
-from mobile_api import app, openapi
+from mobile_api import app, openapi, version
 from mobile_api.contract import failures, samples
 from mobile_api.contract.document import Operation, document, operations
 from mobile_api.contract.failures import UnknownCode
@@ -20,6 +20,7 @@ from mobile_api.contract.names import operation_id
 from mobile_api.reference.pages import CONTRACT
 from mobile_api.strict import Nothing
 
+PROBLEM = "application/problem+json"
 DOCUMENT: dict[str, Any] = json.loads(CONTRACT.read_bytes())
 OPERATIONS = {
     told["operationId"]: told for item in DOCUMENT["paths"].values() for told in item.values()
@@ -90,6 +91,52 @@ def test_examples_of_problems_are_what_the_server_says() -> None:
             assert value["money_moved"] == kind.money_moved
 
 
+def test_every_problem_of_every_operation_has_an_example_with_texts() -> None:
+    told = 0
+    for name, operation in OPERATIONS.items():
+        for status, given in operation["responses"].items():
+            content = _resolved(given).get("content", {}).get(PROBLEM)
+            if not status.startswith(("4", "5")):
+                assert content is None, name
+                continue
+            assert content is not None, f"{name}: {status} is no problem"
+            [codes] = [
+                part["properties"]["code"]["enum"] for part in content["schema"]["allOf"][1:]
+            ]
+            assert codes, f"{name}: {status}"
+            assert content["examples"].keys() == set(codes), f"{name}: {status}"
+            for code, each in content["examples"].items():
+                value = _resolved(each)["value"]
+                assert (value["code"], str(value["status"])) == (code, status), name
+                assert all(value[text] for text in ("type", "title", "detail", "todo")), code
+                told += 1
+    assert told > len(OPERATIONS) * 5
+
+
+def test_every_answer_with_a_body_has_an_example() -> None:
+    for name, operation in OPERATIONS.items():
+        [(status, success)] = [
+            each for each in operation["responses"].items() if each[0].startswith("2")
+        ]
+        content = success.get("content", {})
+        assert bool(content) == (status != "204"), name
+        for kind, each in content.items():
+            assert kind != "application/json" or "example" in each, name
+
+
+def test_the_document_says_how_versions_come_and_go() -> None:
+    info = DOCUMENT["info"]
+    assert info["version"] == version.API_VERSION
+    for word in (version.HEADER, "deprecation", "sunset", "twelve months"):
+        assert word in info["description"].lower()
+    for name, operation in OPERATIONS.items():
+        names = {each.get("$ref", "").rpartition("/")[2] for each in operation["parameters"]}
+        assert "YiPay-Version" in names, name
+        for status, given in operation["responses"].items():
+            if status.startswith("2"):
+                assert "YiPay-Version" in given["headers"], name
+
+
 def test_bodies_are_closed(described: list[Operation]) -> None:
     for each in described:
         if each.takes is Nothing:
@@ -138,6 +185,16 @@ def test_another_contract_is_another_file() -> None:
         openapi_config=OpenAPIConfig(title="YiPay", version="1", path="/described"),
     )
     assert openapi.rendered(document(made)) != CONTRACT.read_bytes()
+
+
+def _resolved(given: dict[str, Any]) -> dict[str, Any]:
+    found: Any = given
+    if "$ref" in given:
+        found = DOCUMENT
+        for step in given["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+    assert isinstance(found, dict)
+    return found
 
 
 def _is_proven(told: dict[str, Any]) -> bool:
