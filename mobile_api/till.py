@@ -21,9 +21,11 @@ from backend.risk import PayCodeInvalid
 from backend.services import Services
 from backend.settings import Settings
 from backend.shop_roles import Permission
+from backend.texts import DEFAULT, catalogue
 from mobile_api.caller import Caller, Once
 from mobile_api.idempotent import not_for_good
 from mobile_api.listing import checked
+from mobile_api.problems import language_of
 from mobile_api.shapes import Amount, Money, amount_of, timestamp, timestamp_or_none
 
 SHOWN = "shown"
@@ -37,13 +39,15 @@ class TillOrder(msgspec.Struct, frozen=True, kw_only=True):
     (refusal says why; nothing has moved), "user_paying" (the customer is asked for a passkey until
     `expires`), "unknown" (ask again; it ends by itself: what is not settled within 30 s fails or
     goes back), "reversed". Clients must accept further
-    states. address: what a code for customers to scan says, "" where a payment code was read."""
+    states. address: what a code for customers to scan says, "" where a payment code was read.
+    told: the refusal in words, for whoever stands at the till."""
 
     object: str = "till_order"
     id: str
     state: str
     final: bool
     refusal: str
+    told: str
     amount: Amount
     fee: Amount
     note: str
@@ -135,11 +139,12 @@ async def charge_pay_code(  # noqa: PLR0913 — what a handler needs arrives by 
     look = await services.merchant.look(seat, order_id)
     if not look.ended:
         not_for_good(request.scope)
-    return till_order(settings, look)
+    return till_order(settings, look, language_of(request))
 
 
 @get("/v1/till/orders/{order_id:str}", opt=CHARGE)
 async def show_till_order(
+    request: Request[Any, Any, Any],
     seat: NamedDependency[Seat],
     services: NamedDependency[Services],
     settings: NamedDependency[Settings],
@@ -148,11 +153,13 @@ async def show_till_order(
     """What became of an order. A cashier sees their own.
 
     Refuses: no_shop, permission_missing, not_found."""
-    return till_order(settings, await services.merchant.look(seat, checked(order_id, "ord")))
+    look = await services.merchant.look(seat, checked(order_id, "ord"))
+    return till_order(settings, look, language_of(request))
 
 
 @post("/v1/till/orders/{order_id:str}/cancel", status_code=200, opt=CHARGE)
 async def cancel_till_order(
+    request: Request[Any, Any, Any],
     seat: NamedDependency[Seat],
     services: NamedDependency[Services],
     settings: NamedDependency[Settings],
@@ -162,11 +169,13 @@ async def cancel_till_order(
 
     Refuses: no_shop, permission_missing, not_found, order_paid, order_busy."""
     await services.merchant.cancel(seat, checked(order_id, "ord"))
-    return till_order(settings, await services.merchant.look(seat, order_id))
+    look = await services.merchant.look(seat, order_id)
+    return till_order(settings, look, language_of(request))
 
 
 @post("/v1/till/orders/{order_id:str}/reverse", status_code=200, opt=CHARGE)
-async def reverse_till_order(
+async def reverse_till_order(  # noqa: PLR0913 — what a handler needs arrives by name
+    request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
     seat: NamedDependency[Seat],
     services: NamedDependency[Services],
@@ -181,7 +190,8 @@ async def reverse_till_order(
     refund_too_late, payment_not_seen, payer_frozen, risk_unavailable, ledger_unavailable,
     payment_pending."""
     await services.merchant.reverse(seat, checked(order_id, "ord"), caller.proof)
-    return till_order(settings, await services.merchant.look(seat, order_id))
+    look = await services.merchant.look(seat, order_id)
+    return till_order(settings, look, language_of(request))
 
 
 @get("/v1/till/shift", opt=CHARGE)
@@ -217,7 +227,15 @@ def _shift(settings: Settings, seat: Seat, shift: Shift) -> ShiftView:
     )
 
 
-def till_order(settings: Settings, look: Look) -> TillOrder:
+def _told(look: Look, language: str) -> str:
+    if not look.refusal_code:
+        return ""
+    text = catalogue(language).at_till_code(look.refusal_code)
+    return f"{text.what} {text.money} {text.todo}"
+
+
+def till_order(settings: Settings, look: Look, language: str = DEFAULT) -> TillOrder:
+    """language: of what is told of a refusal."""
     order: Order = look.order
     scanned = order.code != SHOWN
     return TillOrder(
@@ -225,6 +243,7 @@ def till_order(settings: Settings, look: Look) -> TillOrder:
         state=look.state,
         final=look.ended,
         refusal=look.refusal_code,
+        told=_told(look, language),
         amount=amount_of(order.amount_fen),
         fee=amount_of(order.fee_fen),
         note=order.note,

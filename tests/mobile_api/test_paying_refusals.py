@@ -323,6 +323,49 @@ async def test_the_owners_own_code(on: Scene) -> None:
     await refused(on, on.keeper, partial(charged, on, on.keeper), "own_shop")
 
 
+@pytest.mark.parametrize(
+    ("balance", "fen", "code", "told"),
+    [
+        (
+            10_00,
+            PRICE,
+            "insufficient_balance",
+            (
+                "顾客的余额不足。 没有资金变动。 请顾客充值后重新出示付款码。",
+                "The customer's balance is not enough. No money has moved."
+                " Ask the customer to top up, then scan a new code.",
+            ),
+        ),
+        (
+            200_000_00,
+            100_000_01,
+            "limit_exceeded",
+            (
+                "超出了顾客的限额。 没有资金变动。"
+                " 请减少金额或换一种方式付款；顾客可在限额页面查看剩余额度。",
+                "The customer has reached a limit. No money has moved. Charge less, or take"
+                " another way to pay; the customer's limits page shows what is left.",
+            ),
+        ),
+    ],
+)
+async def test_a_customer_who_can_not_pay(
+    on: Scene, balance: int, fen: int, code: str, told: tuple[str, str]
+) -> None:
+    """An end, not a problem: the charge was made and came to nothing, told of the customer."""
+    customer = await on.phones(balance=balance)
+    before = await books()
+    for language, words in zip(LANGUAGES, told, strict=True):
+        await speak(on, on.keeper, language)
+        body = {"pay_code": await code_of(customer)} | yuan(fen)
+        ended = await on.keeper.done(on.keeper.post("/v1/till/charges", body))
+        seen = await on.keeper.done(on.keeper.get(f"/v1/till/orders/{ended['id']}"))
+        for order in (ended, seen):
+            assert (order["state"], order["final"], order["refusal"]) == ("failed", True, code)
+            assert order["told"] == words
+    assert await books() == before
+
+
 async def test_two_cashiers_charge_the_same_code(on: Scene) -> None:
     second = await joined(on.keeper, await on.phones("小满"), Role.CASHIER)
     body, start = {"pay_code": await code_of(on.payer)} | yuan(PRICE), await postings()
