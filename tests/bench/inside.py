@@ -70,14 +70,15 @@ class Inside:
         try:
             await connection.execute("create extension if not exists pg_stat_statements")
             await connection.execute("select pg_stat_statements_reset()")
-            return await connection.fetchrow(_COUNTS)
+            [counts] = await connection.fetch(_COUNTS)
+            return counts
         finally:
             await connection.close()
 
     async def _end(self, url: str, begun: asyncpg.Record) -> Seen:
         connection = await asyncpg.connect(url)
         try:
-            ended = await connection.fetchrow(_COUNTS)
+            [ended] = await connection.fetch(_COUNTS)
             rows = await connection.fetch(_STATEMENTS)
         finally:
             await connection.close()
