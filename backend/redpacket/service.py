@@ -74,8 +74,9 @@ class RedPacketService:
             self._known.note_row(row)
         mine = await self._mine(row, person_id)
         state = await self._state(row, mine, person_id)
+        reader_id = "" if state == "not_for_you" else person_id  # a link that went astray
         return Glance(
-            packet=await self._names.of_packet(person_id, seen(row, self._clock.now())),
+            packet=await self._names.of_packet(reader_id, seen(row, self._clock.now())),
             state=state,
             mine=share_seen(mine) if mine is not None else None,
             listed=_listed(row, person_id, state),

@@ -101,3 +101,16 @@ async def test_who_is_in_the_group_sees_them(party: Party) -> None:
     found = await world.services.redpackets.detail(carl.person_id, packet.packet_id)
     assert found.packet.sender_name == "安娜"
     assert [share.name for share in found.shares] == ["本本"]
+
+
+async def test_who_it_is_not_for_sees_no_whole_name(party: Party) -> None:
+    world = party.world
+    anna = await world.person(100_00, name="安娜")
+    ben, carl = [await world.person(name=name) for name in ("本本", "卡尔")]
+    await party.befriend(anna, ben)
+    packet = await party.send(anna, kind="exclusive", count=1, to_person=ben.person_id)
+    packets = world.services.redpackets
+    assert (await packets.grab(ben.person_id, packet.packet_id)).packet.sender_name == "安娜"
+    strange = await packets.grab(carl.person_id, packet.packet_id)
+    assert (strange.state, strange.packet.sender_name) == ("not_for_you", "*娜")
+    assert not strange.listed
