@@ -9,7 +9,7 @@ from litestar.config.compression import CompressionConfig
 from litestar.datastructures import Headers
 from litestar.enums import CompressionEncoding
 from litestar.middleware.compression import CompressionFacade, CompressionMiddleware
-from litestar.types import Receive, Scope, Send
+from litestar.types import Message, Receive, Scope, Send
 
 SMALLEST_BYTES = 1024
 ZSTD_LEVEL = 3
@@ -56,8 +56,36 @@ class Packing(CompressionMiddleware):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         encoding = chosen(Headers.from_scope(scope).get("accept-encoding", ""))
         if encoding:
-            send = self.create_compression_send_wrapper(send, encoding, scope)
+            send = self._unless_small(send, encoding, scope)
         await self.app(scope, receive, send)
+
+    def _unless_small(self, send: Send, encoding: str, scope: Scope) -> Send:
+        """Most answers are too small to be packed: no packer is made for them."""
+        held: list[Message] = []
+        packing: Send | None = None
+
+        async def sending(message: Message) -> None:
+            nonlocal packing
+            if packing is not None:
+                await packing(message)
+            elif message["type"] == "http.response.start":
+                held.append(message)
+            elif held and _is_small(message):
+                await send(held.pop())
+                await send(message)
+            else:
+                packing = self.create_compression_send_wrapper(send, encoding, scope)
+                for each in (*held, message):
+                    await packing(each)
+
+        return sending
+
+
+def _is_small(message: Message) -> bool:
+    """The whole body, of fewer bytes than are worth packing."""
+    if message["type"] != "http.response.body" or message.get("more_body", False):
+        return False
+    return len(message["body"]) < SMALLEST_BYTES
 
 
 def chosen(accepted: str) -> str:
