@@ -27,6 +27,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 REST = "More"
+TITLES = {
+    "topups": "Top-ups",
+    "pay_code": "Payment codes",
+    "receive": "Receive codes",
+    "joining": "Joining a shop",
+    "shop_today": "A shop's day",
+}
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -173,7 +180,7 @@ def _grouped(pages: Mapping[str, Page]) -> Iterator[tuple[str, tuple[Page, ...]]
 
 
 def _titled(tag: str) -> str:
-    return tag.replace("_", " ").capitalize()
+    return TITLES.get(tag) or tag.replace("_", " ").capitalize()
 
 
 def _parameter(told: dict[str, Any]) -> Field:
