@@ -53,9 +53,9 @@ def in_every_form(visitor: Visitor, name: str) -> None:
         expect(page.locator("html")).to_have_attribute("lang", language)
         page.goto(address)
         for size, viewport in (("phone", PHONE), ("desktop", DESKTOP)):
-            page.set_viewport_size(ViewportSize(**viewport))
+            page.set_viewport_size(ViewportSize(width=viewport["width"], height=viewport["height"]))
             for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                page.emulate_media(color_scheme=scheme)
                 page.wait_for_timeout(CALM_MS)
                 shot(page, f"{name}-{size}-{scheme}-{language}")
     page.emulate_media(color_scheme="light")

@@ -132,8 +132,8 @@ class Payees:
             return found
         # The same id whenever this payer asks for this number: its tries are counted by it.
         number_id = ids.derived("usr", "number", payer_id, phone)
-        number = _Number(found, phones.masked(phone))
-        await _note_number(payer_id, number_id, number, self._parts.clock.now())
+        stands_for = _Number(found, phones.masked(phone))
+        await _note_number(payer_id, number_id, stands_for, self._parts.clock.now())
         return number_id
 
     async def _has_met(self, payer_id: str, payee_id: str, pair: Pair) -> bool:
