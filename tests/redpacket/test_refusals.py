@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 
@@ -329,65 +328,6 @@ async def test_nothing_is_decided_without_the_security_system(party: Party) -> N
     assert await TX.query("select 1 from redpacket.share") == []
     party.world.risk.heal()
     assert (await party.open(packet, ben)).status == "posted"
-
-
-ATTACKS: list[tuple[str, str]] = [
-    ("update redpacket.packet set total_fen = total_fen + 1", "what was sent is sent"),
-    ("update redpacket.packet set seed = decode(repeat('00', 32), 'hex')", "what was sent"),
-    ("update redpacket.packet set status = 'created'", "no way from open"),
-    ("update redpacket.packet set opened_fen = opened_fen + 1", "do not add up"),
-    ("update redpacket.share set amount_fen = amount_fen + 1", "what was decided stands"),
-    ("update redpacket.share set void = true", "it is posted"),
-    (
-        "update redpacket.batch set status = 'decided', posted_at = null, journal_seq = null",
-        "it is posted",
-    ),
-    ("update redpacket.batch set packet_id = 'red_x'", "it is posted"),
-    (
-        "with batch as (insert into redpacket.batch (posting_id, packet_id, intent, created_at,"
-        " due_at) select 'shr_x', packet_id, intent, now(), now() from redpacket.batch"
-        " returning packet_id) insert into redpacket.share (packet_id, person_id, position,"
-        " amount_fen, name, posting_id, opened_at) select 'red_x', 'usr_x', 1, 1, '', 'shr_x',"
-        " now() from batch",
-        "share_of_batch",
-    ),
-    (
-        "insert into redpacket.share (packet_id, person_id, position, amount_fen, name,"
-        " posting_id, opened_at) select packet_id, 'usr_x', 1, 1, '', posting_id, now()"
-        " from redpacket.share",
-        "do not add up",
-    ),
-    ("update redpacket.packet set returned_fen = 1", "packet_returned"),
-    ("delete from redpacket.share", "permission denied"),
-    (
-        "insert into redpacket.share (packet_id, person_id, position, amount_fen, name,"
-        " posting_id, opened_at) select packet_id, 'usr_x', 1, 20000, '', posting_id, now()"
-        " from redpacket.share",
-        "packet_opened",
-    ),
-    (
-        "insert into redpacket.share (packet_id, person_id, position, amount_fen, name,"
-        " posting_id, opened_at) select packet_id, person_id, 1, 1, '', posting_id, now()"
-        " from redpacket.share",
-        "share_pkey",
-    ),
-    (
-        "insert into redpacket.share (packet_id, person_id, position, amount_fen, name,"
-        " posting_id, opened_at) select packet_id, 'usr_x', position, 1, '', posting_id, now()"
-        " from redpacket.share",
-        "share_position",
-    ),
-]
-
-
-@pytest.mark.parametrize(("sql", "why"), ATTACKS)
-async def test_the_database_itself_refuses(party: Party, sql: str, why: str) -> None:
-    anna = await party.world.person(100_00)
-    [ben] = await party.people(1)
-    packet = await party.send(anna)
-    await party.open(packet, ben)
-    with pytest.raises(asyncpg.PostgresError, match=why):
-        await TX.query(sql)
 
 
 async def test_a_new_account_opens_twenty_of_thirty_at_once(party: Party) -> None:
