@@ -303,7 +303,10 @@ async def test_foreign_codes_are_explained_at_the_field(scene: Scene) -> None:
     origin = scene.till.world.settings.public_origin
     order = await scene.till.order()
     ours = {
-        f"{origin}/o/{order.order_id[4:]}".upper(): ("这是订单码", "That is an order&#39;s code"),
+        f"{origin}/o/{order.order_id[4:]}".upper(): (
+            "这是订单收款码",
+            "That is an order&#39;s code",
+        ),
         f"{origin}{await static_path(scene)}": (
             "这是店铺的收款码",
             "That is a shop&#39;s own code",
