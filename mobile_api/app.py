@@ -1,6 +1,9 @@
 """The JSON face. Mounted under /api by the web face, whose lifespan gives it its services."""
 
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -11,108 +14,13 @@ from backend.clock import Clock, SystemClock
 from backend.services import Services
 from backend.settings import Settings
 from backend.wallet.streams import Streams
-from mobile_api import (
-    approvals,
-    auth,
-    balance,
-    bills,
-    cards,
-    codes,
-    compression,
-    devices,
-    enrolment,
-    events,
-    files,
-    freeze,
-    friends,
-    groups,
-    idempotent,
-    inbox,
-    joining,
-    limits,
-    me,
-    notices,
-    orders,
-    pay_code,
-    payments,
-    problems,
-    rate,
-    receipts,
-    receive,
-    red_packets,
-    reference,
-    refunds,
-    requests,
-    seat,
-    sessions,
-    settlement,
-    shop_orders,
-    shop_refunds,
-    shop_today,
-    shops,
-    sign_in,
-    staff,
-    static_codes,
-    stores,
-    till,
-    tokens,
-    topups,
-    transfers,
-    version,
-    withdrawals,
-)
-from mobile_api import settings as own_settings
+from mobile_api import auth, compression, idempotent, problems, rate, seat, version
 from mobile_api.etag import EtagMiddleware
 from mobile_api.query import QueryMiddleware
 from mobile_api.rate import AddressBrake, Counters, PersonBrake
 from mobile_api.strict import StrictRequest
 
 MAX_BODY_BYTES = 64 * 1024
-RESOURCES = (
-    approvals,
-    balance,
-    bills,
-    cards,
-    codes,
-    devices,
-    enrolment,
-    events,
-    files,
-    freeze,
-    friends,
-    groups,
-    inbox,
-    joining,
-    limits,
-    me,
-    notices,
-    orders,
-    own_settings,
-    pay_code,
-    payments,
-    receipts,
-    receive,
-    red_packets,
-    reference,
-    refunds,
-    requests,
-    sessions,
-    settlement,
-    shop_orders,
-    shop_refunds,
-    shop_today,
-    shops,
-    sign_in,
-    staff,
-    static_codes,
-    stores,
-    till,
-    tokens,
-    topups,
-    transfers,
-    version,
-    withdrawals,
-)
 
 
 def create_app(
@@ -142,7 +50,10 @@ def create_app(
 
 
 def route_handlers() -> list[ControllerRouterHandler]:
-    return [handler for resource in RESOURCES for handler in resource.handlers]
+    """Of all resources: each is a module beside this one, with its `handlers`."""
+    here = [str(Path(__file__).parent)]
+    modules = [import_module(f"{__package__}.{found.name}") for found in iter_modules(here)]
+    return [handler for each in modules for handler in getattr(each, "handlers", ())]
 
 
 def _middleware(counters: Counters) -> list[Middleware]:
