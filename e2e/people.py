@@ -16,6 +16,14 @@ from playwright.sync_api import (
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 
+# Half-faded text has no contrast. What turns for ever is not waited for.
+SETTLED = """() => Promise.race([
+  new Promise((late) => setTimeout(late, 1000)),
+  Promise.all(document.getAnimations()
+    .filter((a) => a.playState === "running" && a.effect?.getComputedTiming().endTime < Infinity)
+    .map((a) => a.finished.catch(() => null))),
+])"""
+
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,6 +33,11 @@ CHROMIUM_OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def settle(page: Page) -> None:
+    """Until animations end, also those that begin with what was just changed."""
+    page.evaluate(SETTLED)
 
 
 def launch(playwright: Playwright, extra: tuple[str, ...] = ()) -> Browser:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from e2e.people import DESKTOP, PHONE, launch
+from e2e.people import DESKTOP, PHONE, launch, settle
 from e2e.places import EVERYWHERE, all_of, enter
 from e2e.wallet import Wallet
 
@@ -53,7 +53,7 @@ class Camera:
         self.weights[name] = self._bytes
 
     def take(self, name: str) -> None:
-        self.page.wait_for_timeout(600)  # animations end
+        settle(self.page)
         self.page.screenshot(path=FOLDER / f"{name}-{self._form}.png", full_page=True)
         over = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if over > 0:

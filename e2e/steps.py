@@ -15,14 +15,12 @@ from PIL import Image
 from playwright.sync_api import Page, ViewportSize, expect
 
 from backend.sandbox.cards import number
-from e2e.people import DESKTOP, PHONE, Visitor
+from e2e.people import DESKTOP, PHONE, Visitor, settle
 from e2e.wallet import Wallet
 
 ARTEFACTS = Path("artefacts/e2e")
 
 QR = zxingcpp.barcode_formats_from_str("QRCode")
-
-CALM_MS = 300  # animations end
 
 DOORS_A_MINUTE = 8  # sign-ups, at about five posts each, and other doors beside them
 
@@ -56,7 +54,7 @@ def in_every_form(visitor: Visitor, name: str) -> None:
             page.set_viewport_size(ViewportSize(width=viewport["width"], height=viewport["height"]))
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
-                page.wait_for_timeout(CALM_MS)
+                settle(page)
                 shot(page, f"{name}-{size}-{scheme}-{language}")
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(before)

@@ -7,14 +7,13 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from e2e import makings
-from e2e.people import DESKTOP, PHONE
+from e2e.people import DESKTOP, PHONE, settle
 from e2e.places import EVERYWHERE, all_of, enter
 from e2e.wallet import Wallet
 
 AXE = Path(__file__).resolve().parents[1] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SERIOUS = ("serious", "critical")
 FORMS = tuple(product((PHONE, DESKTOP), ("light", "dark")))
-SETTLE_MS = 400  # animations end: half-faded text has no contrast
 
 RUN = """async () => {
   const found = await axe.run(document, {resultTypes: ["violations"], preload: false});
@@ -49,7 +48,7 @@ def _faults(page: Page, name: str, path: str) -> list[str]:
     for size, scheme in FORMS:
         page.set_viewport_size(size)  # type: ignore[arg-type]
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.wait_for_timeout(SETTLE_MS)
+        settle(page)
         for fault in page.evaluate(RUN):
             if fault["impact"] in SERIOUS:
                 where = "; ".join(fault["where"][:3])

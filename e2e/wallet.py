@@ -14,7 +14,7 @@ import psutil
 
 from tests.ports import free_port
 
-START_TIMEOUT_S = 90
+START_TIMEOUT_S = 300
 STOP_TIMEOUT_S = 30
 
 
