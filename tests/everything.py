@@ -3,6 +3,7 @@
 Two runs: the browser's story wants the machine for itself, the others share it.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ import msgspec
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTEFACTS = ROOT / "artefacts"
+WORKERS = max(2, min(len(os.sched_getaffinity(0)), 8))  # one to a core
 RUNS = {
-    "tests": ("-n", "2", "--dist", "loadgroup", "tests"),
+    "tests": ("-n", str(WORKERS), "--dist", "loadgroup", "tests"),
     "e2e": ("e2e",),
 }
 
