@@ -108,7 +108,8 @@ async def choose_payout_card(
     """The owner's standing consent, approved by the passkey ("payout_card:<shop>:<card>").
 
     Refuses: no_shop, permission_missing, not_found, card_not_bound, device_unknown,
-    member_forbidden, payout_card_unknown, ceremony_invalid, passkey_refused, risk_unavailable, unavailable."""
+    member_forbidden, payout_card_unknown, ceremony_invalid, passkey_refused,
+    risk_unavailable, unavailable."""
     approval = approval_of(data, caller)
     await services.settlement.set_card(seat, data.card, approval, caller.proof)
     return _coming(seat, await services.settlement.next(seat.shop_id))
