@@ -32,11 +32,8 @@ def _codes(shop: Visitor, consumer: Visitor, found: Paths) -> None:
     consumer.page.goto("/receive")
     picture = consumer.page.locator("a[href$='/picture.svg']").get_attribute("href") or ""
     personal = "/u/" + picture.removesuffix("/picture.svg").rpartition("/")[2]
-    shop.page.goto("/shop/staff")
-    form = shop.page.locator("form[action='/shop/staff/invitations']")
-    form.locator("label:has(input[value='cashier'])").click()
-    form.locator("button[type=submit]").click()
-    join = urlsplit(shop.page.locator("#f-link").input_value()).path
+    steps.first_passkey(shop)
+    join = urlsplit(steps.invite(shop, "cashier")).path
     found["visitor"] |= {"static-outside": static, "personal-outside": personal, "join": join}
     found["consumer"] |= {"static": static, "personal-own": personal, "join-inside": join}
     found["shop"] |= {"personal": personal}

@@ -184,14 +184,27 @@ def scan(visitor: Visitor, code: str) -> None:
     visitor.page.keyboard.press("Enter")
 
 
-def hire(owner: Visitor, member: Visitor, role: str) -> None:
-    """Invited on the shop's page, joined with the member's own passkey."""
+def first_passkey(visitor: Visitor) -> None:
+    """Somebody of the demo, who comes without one."""
+    page = visitor.page
+    page.goto("/security")
+    form = page.locator("form[action='/devices'][data-passkey=register]")
+    form.locator("button[type=submit]").click()
+    expect(form).to_have_count(0)
+
+
+def invite(owner: Visitor, role: str) -> str:
+    """The link that makes whoever opens it a member; the owner's passkey is over the role."""
     owner.page.goto("/shop/staff")
     form = owner.page.locator("form[action='/shop/staff/invitations']")
     form.locator(f"label:has(input[value='{role}'])").click()
     form.locator("button[type=submit]").click()
-    link = owner.page.locator("#f-link").input_value()
-    member.page.goto(link)
+    return owner.page.locator("#f-link").input_value()
+
+
+def hire(owner: Visitor, member: Visitor, role: str) -> None:
+    """Invited on the shop's page, joined with the member's own passkey."""
+    member.page.goto(invite(owner, role))
     member.page.locator("form[data-passkey=approve] button[type=submit]").click()
     member.page.wait_for_url(lambda url: "/j/" not in url)
 
