@@ -194,7 +194,8 @@ class Risk(Protocol):
         """A session of that device was copied. All unused codes of the person end, and for 24 h
         each of their devices counts as new, those added later too: every payment takes a passkey,
         goes to known payees within the limit of a new device, and no withdrawal leaves. It can only
-        stop money, so nothing is asked of who calls. Again: from then on anew."""
+        stop money, so nothing is asked of who calls. Again: from then on anew. With an alarm that
+        freezes nothing."""
         ...
 
     async def redeem_code(self, redeem: RedeemCode) -> Redeemed:

@@ -9,10 +9,13 @@ from datetime import timedelta
 
 from backend.db import SEC
 from backend.risk import pay_codes
+from backend.risk.auditor import alarms
+from backend.risk.auditor.findings import Finding
 from backend.risk.events import record
 from backend.risk.parts import Parts
 
 HOLD = timedelta(hours=24)
+ALARM = "session_stolen"  # freezes nothing: the hold lets the person go on with their passkey
 
 
 async def suspect(parts: Parts, person_id: str, device_id: str) -> None:
@@ -33,3 +36,4 @@ async def suspect(parts: Parts, person_id: str, device_id: str) -> None:
         )
         await pay_codes.revoke_all([row["device_id"] for row in devices], now)
         await record(person_id, device_id, ["takeover_suspected"], now)
+        await alarms.raise_unless_open(Finding(ALARM, person_id), now)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from backend.risk.takeover import HOLD
+from backend.risk.takeover import ALARM, HOLD
 from backend.worker import sweeps
 from tests.mobile_api.conftest import Phones
 from tests.mobile_api.problem import is_problem
@@ -39,6 +39,8 @@ async def test_outgoing_money_is_held_when_a_refresh_token_was_stolen(
     world.risk.down = False
     assert await sweep.call() == int(away)
     assert await sweep.call() == 0
+    [alarm] = (await world.services.risk.status()).alarms  # /health/ready, metrics, `alarm list`
+    assert (alarm.kind, alarm.detail, alarm.accounts) == (ALARM, phone.person_id, ())
     await phone.sign_in()
     assert await asked(keeper, phone) == ("passkey", ["new_device"])
     assert await asked(stranger, phone) == ("wait", ["known_payees_only"])

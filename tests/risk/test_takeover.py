@@ -91,3 +91,22 @@ async def test_codes_that_were_shown_end_and_it_may_be_told_again(world: World) 
         "select person_id, device_id from risk.security_event where kind = 'takeover_suspected'"
     )
     assert [tuple(row) for row in rows] == [(payer.person_id, payer.device_id)] * 2
+
+
+async def test_an_alarm_that_freezes_nothing_one_a_person_until_it_is_closed(world: World) -> None:
+    ann, ben = await world.person(), await world.person()
+    for person in (ann, ann, ben):
+        await world.risk.suspect_takeover(person.person_id, person.device_id)
+    await world.risk.suspect_takeover(ids.new("usr"), ann.device_id)  # nobody we know
+    assert await alarmed(world) == [ben.person_id, ann.person_id]
+    await SEC.query("update risk.alarm set closed_at = now() where detail = $1", ann.person_id)
+    await world.risk.suspect_takeover(ann.person_id, ann.device_id)
+    assert await alarmed(world) == [ann.person_id, ben.person_id]
+    assert await SEC.query("select * from risk.frozen_account") == []
+
+
+async def alarmed(world: World) -> list[str]:
+    """Whose sessions were copied, as operators are told, newest first."""
+    found = (await world.risk.status()).alarms
+    assert {(each.kind, each.accounts) for each in found} == {(takeover.ALARM, ())}
+    return [each.detail for each in found]

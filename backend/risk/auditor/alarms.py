@@ -52,5 +52,17 @@ async def raise_unless_known(finding: Finding, at: datetime) -> None:
         await raise_alarm(finding, at)
 
 
+async def raise_unless_open(finding: Finding, at: datetime) -> None:
+    """As `raise_alarm`, for what anybody can bring about: not while one in the same words is open,
+    so that nobody buries the others."""
+    rows = await SEC.query(
+        "select 1 from risk.alarm where closed_at is null and kind = $1 and detail = $2 limit 1",
+        finding.kind,
+        finding.detail[:MAX_DETAIL_CHARS],
+    )
+    if not rows:
+        await raise_alarm(finding, at)
+
+
 async def _everybody() -> list[str]:
     return [row[0] for row in await SEC.query("select account_id from risk.audit_account")]
