@@ -5,17 +5,47 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
 from typing import Generic, TypeVar
 
+import asyncpg
+import structlog
+
+from backend.errors import OutcomeUnknown, Unavailable
+
 T = TypeVar("T")
 R = TypeVar("R")
+
+# What no single item brings about: a lost connection, a full pool, a lock or a statement that takes
+# too long, a part that can't be reached. Trying each alone would take as long for every one of
+# them, while others wait behind; and what was lost may have been done.
+_EVERYBODYS = (
+    OSError,  # TimeoutError too
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,
+    Unavailable,
+    OutcomeUnknown,
+)
+
+_log = structlog.get_logger(__name__)
 
 
 class Together(Generic[T, R]):
     """`work` gets all items that gathered while it was busy, at most `most`, and answers each, in
-    their order, outside of any transaction of those who ask. Where a round of several fails, each
-    is tried alone: one bad item harms itself only, so `work` must bear to be repeated."""
+    their order, outside of any transaction and log context of those who ask. Where a round of
+    several fails, it is tried again in halves: one bad item harms itself only. again=False: for
+    work that does not bear to be repeated; whoever was in the round hears the error."""
 
-    def __init__(self, work: Callable[[Sequence[T]], Awaitable[Sequence[R]]], most: int) -> None:
-        self._work, self._most = work, most
+    def __init__(
+        self,
+        work: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        most: int,
+        *,
+        again: bool = True,
+    ) -> None:
+        self._work, self._most, self._again = work, most, again
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -34,28 +64,49 @@ class Together(Generic[T, R]):
                 await self._round(taken)
         finally:
             self._task = None
-            for _, answer in self._waiting:  # we are being stopped
+            stopped, self._waiting = self._waiting, []
+            for _, answer in stopped:  # we are being stopped
                 answer.cancel()
 
     async def _round(self, taken: list[tuple[T, asyncio.Future[R]]]) -> None:
+        groups = [taken]
         try:
-            answers = await self._work([item for item, _ in taken])
-        except Exception as error:
-            if len(taken) == 1:
-                _settle(taken[0][1], error=error)
-                return
-            for one in taken:
-                await self._round([one])
-            return
+            while groups:
+                # Whoever asked may have gone: nothing is done for them.
+                if group := [one for one in groups.pop() if not one[1].done()]:
+                    groups += await self._try(group, taken)
         except BaseException:
             for _, answer in taken:
                 answer.cancel()
             raise
-        for (_, answer), found in zip(taken, answers, strict=True):
+
+    async def _try(
+        self, group: list[tuple[T, asyncio.Future[R]]], taken: list[tuple[T, asyncio.Future[R]]]
+    ) -> list[list[tuple[T, asyncio.Future[R]]]]:
+        """What is to be tried again, the last first."""
+        try:
+            answers = await self._work([item for item, _ in group])
+            assert len(answers) == len(group), "each item has its answer"
+        except Exception as error:
+            if isinstance(error, _EVERYBODYS):
+                _refuse(taken, error)
+                return []
+            if len(group) == 1 or not self._again:
+                _refuse(group, error)
+                return []
+            # The round has no log context: who asked is told by their own calls.
+            _log.warning("round_tried_again", items=len(group), error=type(error).__name__)
+            half = len(group) // 2
+            return [group[half:], group[:half]]
+        for (_, answer), found in zip(group, answers, strict=True):
             if not answer.done():
                 answer.set_result(found)
+        return []
 
 
-def _settle(answer: "asyncio.Future[R]", error: Exception) -> None:
-    if not answer.done():  # whoever asked may have gone
-        answer.set_exception(error)
+def _refuse(asked: "list[tuple[T, asyncio.Future[R]]]", error: Exception) -> None:
+    if len(asked) > 1:
+        _log.warning("round_failed", items=len(asked), error=type(error).__name__)
+    for _, answer in asked:
+        if not answer.done():
+            answer.set_exception(error)
