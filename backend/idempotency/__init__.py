@@ -4,7 +4,7 @@ A write belongs to an account, a route and the key that its client chose. The ro
 itself: what was asked is a keyed hash, the answer is sealed, and both keys come from the client's.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -35,10 +35,13 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """The right to carry a write out, until the lease ends."""
+    """The right to carry a write out, until the lease ends. Whose lease it is, its end tells:
+    whoever takes the write over has a later one."""
 
     write: Write
     lookup: bytes
+    fingerprint: bytes
+    leased_until: datetime
 
 
 class Idempotency(Protocol):
@@ -54,11 +57,12 @@ class Idempotency(Protocol):
         ...
 
     async def release(self, claim: Claim) -> None:
-        """Not done for good: the same write may be tried again, another under its key not."""
+        """Not done for good: the same write may be tried again, another under its key not. Nothing,
+        where somebody else has taken it over."""
         ...
 
     async def forget(self, claim: Claim) -> None:
-        """Never begun: the key is free."""
+        """Never begun: the key is free. Nothing, where somebody else has taken it over."""
         ...
 
     async def sweep(self) -> int:

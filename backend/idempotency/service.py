@@ -34,14 +34,23 @@ on conflict (lookup) do update set leased_until = excluded.leased_until
         and write.fingerprint = excluded.fingerprint
 returning lookup
 """
+# Rows are locked in the order of the claims: two statements never wait for each other in turn. An
+# answer that comes after its lease is kept if it is the first to this very write.
 _KEEP = """
+with held as materialized (
+    select lookup from idempotency.write where lookup = any($1::bytea[])
+    order by lookup for no key update
+)
 update idempotency.write w set answer = q.answer
-from unnest($1::bytea[], $2::bytea[]) as q (lookup, answer)
-where w.lookup = q.lookup and w.answer is null returning w.lookup
+from unnest($1::bytea[], $2::bytea[], $3::bytea[]) as q (lookup, fingerprint, answer)
+join held using (lookup)
+where w.lookup = q.lookup and w.fingerprint = q.fingerprint and w.answer is null
+returning w.lookup
 """
 _FORGET = """
 delete from idempotency.write where lookup in (
     select lookup from idempotency.write where created_at < $1 order by created_at limit $2
+    for update skip locked
 ) returning lookup
 """
 
@@ -52,30 +61,34 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 class _Begin(msgspec.Struct, frozen=True):
-    lookup: bytes
-    fingerprint: bytes
-    leased_until: datetime
+    claim: Claim
     at: datetime
 
 
 class _Keep(msgspec.Struct, frozen=True):
-    lookup: bytes
+    claim: Claim
     sealed: bytes
 
 
 class IdempotencyService:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._begin = Together[_Begin, bool](_begin_all, MOST)
+        # Not again: a lease that was taken by a lost answer would be called somebody else's.
+        self._begin = Together[_Begin, bool](_begin_all, MOST, again=False)
         self._keep = Together[_Keep, bool](_keep_all, MOST)
 
     async def begin(self, write: Write, lease: timedelta = LEASE) -> Claim | Answer:
-        claim, now = Claim(write=write, lookup=lookup(write)), self._clock.now()
-        print_ = fingerprint(write)
-        if await self._begin.do(_Begin(claim.lookup, print_, now + lease, now)):
+        now = self._clock.now()
+        claim = Claim(
+            write=write,
+            lookup=lookup(write),
+            fingerprint=fingerprint(write),
+            leased_until=now + lease,
+        )
+        if await self._begin.do(_Begin(claim, now)):
             return claim
         row = await self._find(claim)
-        if row is not None and row.fingerprint != print_:
+        if row is not None and row.fingerprint != claim.fingerprint:
             raise KeyReused()
         if row is None or row.answer is None:  # None: released a moment ago by who ran it
             raise WriteRunning()
@@ -83,23 +96,28 @@ class IdempotencyService:
 
     async def keep(self, claim: Claim, answer: Answer) -> Answer:
         assert len(answer.body) <= MAX_ANSWER_BYTES, "an answer to a write is small"
-        if await self._keep.do(_Keep(claim.lookup, seal(claim.write, answer))):
+        if await self._keep.do(_Keep(claim, seal(claim.write, answer))):
             return answer
         row = await self._find(claim)
-        if row is None or row.answer is None:
+        if row is None or row.answer is None or row.fingerprint != claim.fingerprint:
             return answer
         return unseal(claim.write, row.answer)
 
     async def release(self, claim: Claim) -> None:
         await TX.query(
-            "update idempotency.write set leased_until = $2 where lookup = $1 and answer is null",
+            "update idempotency.write set leased_until = $3"
+            " where lookup = $1 and leased_until = $2 and answer is null",
             claim.lookup,
+            claim.leased_until,
             self._clock.now(),
         )
 
     async def forget(self, claim: Claim) -> None:
         await TX.query(
-            "delete from idempotency.write where lookup = $1 and answer is null", claim.lookup
+            "delete from idempotency.write"
+            " where lookup = $1 and leased_until = $2 and answer is null",
+            claim.lookup,
+            claim.leased_until,
         )
 
     async def sweep(self) -> int:
@@ -121,20 +139,25 @@ class IdempotencyService:
 
 async def _begin_all(asked: Sequence[_Begin]) -> list[bool]:
     """Who carries it out: of several that bring one key, the first."""
-    first = {each.lookup: each for each in reversed(asked)}
+    first = {each.claim.lookup: each.claim for each in reversed(asked)}
     rows = await TX.query(
         _CLAIM,
         list(first),
-        [each.fingerprint for each in first.values()],
-        [each.leased_until for each in first.values()],
+        [claim.fingerprint for claim in first.values()],
+        [claim.leased_until for claim in first.values()],
         max(each.at for each in asked),
     )
     mine = {row["lookup"] for row in rows}
-    return [each.lookup in mine and first[each.lookup] is each for each in asked]
+    return [each.claim.lookup in mine and first[each.claim.lookup] is each.claim for each in asked]
 
 
 async def _keep_all(kept: Sequence[_Keep]) -> list[bool]:
-    first = {each.lookup: each for each in reversed(kept)}
-    rows = await TX.query(_KEEP, list(first), [each.sealed for each in first.values()])
+    first = {each.claim.lookup: each for each in reversed(kept)}
+    rows = await TX.query(
+        _KEEP,
+        list(first),
+        [each.claim.fingerprint for each in first.values()],
+        [each.sealed for each in first.values()],
+    )
     mine = {row["lookup"] for row in rows}
-    return [each.lookup in mine and first[each.lookup] is each for each in kept]
+    return [each.claim.lookup in mine and first[each.claim.lookup] is each for each in kept]

@@ -59,13 +59,14 @@ class Call(msgspec.Struct, frozen=True):
 class _Found(msgspec.Struct, frozen=True):
     remembered: bool
     fresh: bool
-    caller: PhoneCaller | None
+    row: asyncpg.Record
 
 
 class Callers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._together = Together[Call, _Found](self._find, MOST)
+        # Not again: a proof that was spent by a lost answer would be called replayed.
+        self._together = Together[Call, _Found](self._find, MOST, again=False)
 
     async def find(self, session_id: str, proof: SpentProof) -> PhoneCaller:
         """The session lives, and the proof is spent by this. Refuses: ProofsForgotten,
@@ -75,9 +76,9 @@ class Callers:
             raise ProofsForgotten()
         if not found.fresh:
             raise ProofReplayed()
-        if found.caller is None:
+        if found.row["session_id"] is None:
             raise SignedOut()
-        return found.caller
+        return _caller(found.row)
 
     async def _find(self, calls: Sequence[Call]) -> list[_Found]:
         rows = await TX.query(
@@ -96,7 +97,7 @@ class Callers:
             fresh = row["remembered"] and row["fresh"] and row["proof_hash"] not in spent
             if fresh:
                 spent.add(row["proof_hash"])
-            found.append(_Found(row["remembered"], fresh, _caller(row)))
+            found.append(_Found(row["remembered"], fresh, row))
         return found
 
 
@@ -109,9 +110,7 @@ def proof_hash(proof: SpentProof) -> bytes:
     return sha256(f"{proof.thumbprint}\n{proof.jti}".encode()).digest()
 
 
-def _caller(row: asyncpg.Record) -> PhoneCaller | None:
-    if row["session_id"] is None:
-        return None
+def _caller(row: asyncpg.Record) -> PhoneCaller:
     session = {name: row[name] for name in _SESSION} | {"phone": True}
     person = {name: row[name] for name in _PERSON} | {"created_at": row["person_created_at"]}
     return PhoneCaller(
