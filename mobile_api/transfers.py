@@ -40,7 +40,8 @@ class LookUp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class PayeeView(msgspec.Struct, frozen=True, kw_only=True):
     """name: its first character is hidden of somebody who is no friend; of a number it is the
     number, masked, whether anybody has a wallet with it or not, and id stands for that number for a
-    day. name_check: the transfer asks for the first character of the name."""
+    day; of somebody paid before it is theirs, for good. name_check: the transfer asks for the first
+    character of the name."""
 
     object: str = "payee"
     id: str
@@ -98,8 +99,8 @@ class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
 async def find_payee(
     data: JSONBody[LookUp], caller: NamedDependency[Caller], services: NamedDependency[Services]
 ) -> PayeeView:
-    """Whom a transfer would go to; every look-up by number counts. Whose a number is only friends
-    are told.
+    """Whom a transfer would go to; every look-up by number counts. Whose a number is, only friends
+    are told, and who has paid them before.
 
     Refuses: bad_request, payee_unknown, own_self, too_many_finds."""
     to = data.phone or data.person

@@ -95,11 +95,6 @@ class Payees:
             payee, payee_id=person.person_id, name=masked(person.display_name)
         )
 
-    async def meant(self, payer_id: str, payee_id: str) -> str:
-        """The person's id, where it stands for a number; else as it is."""
-        number = await _number(payer_id, payee_id, self._parts.clock.now())
-        return number.found_id if number else payee_id
-
     async def _check(self, payer_id: str, asked_id: str, person_id: str, said: str) -> None:
         """asked_id: whose tries are counted. person_id: whose name it is, "" nobody's."""
         now = self._parts.clock.now()
@@ -129,6 +124,8 @@ class Payees:
         await self._parts.friends.count_find(payer_id)
         found = await self._parts.identity.by_phone(phone)
         if found == payer_id or await self._parts.friends.are_friends(payer_id, found):
+            return found
+        if (await between(payer_id, found)).sent:  # whose name was known once
             return found
         # The same id whenever this payer asks for this number: its tries are counted by it.
         number_id = ids.derived("usr", "number", payer_id, phone)

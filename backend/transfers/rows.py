@@ -22,11 +22,12 @@ MAX_SWEPT = 200
 
 
 class TransferRow(Transfer, frozen=True, kw_only=True):
-    """nonce: of the intents that end a delayed one; recalls, arrivals: how many of either were
-    refused by the books for good, whose ids are spent. end_intent: msgpack, of the recall or
-    arrival that is under way."""
+    """asked_id: how the payer named the payee, by a number's id too. nonce: of the intents that end
+    a delayed one; recalls, arrivals: how many of either were refused by the books for good, whose
+    ids are spent. end_intent: msgpack, of the recall or arrival that is under way."""
 
     order_id: str
+    asked_id: str
     next_try_at: datetime
     nonce: bytes
     recalls: int = 0
@@ -45,6 +46,7 @@ _NEW = (
     "order_id",
     "payer_id",
     "payee_id",
+    "asked_id",
     "payer_name",
     "payee_name",
     "amount_fen",

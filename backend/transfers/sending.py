@@ -99,7 +99,7 @@ class Sending:
     async def _open(self, start: StartTransfer) -> TransferRow:
         _check_form(start)
         row = await store.find(start.transfer_id) or await self._new(start)
-        if not _same(row, start, await self._payees.meant(start.payer_id, start.payee_id)):
+        if not _same(row, start):
             raise IdReused()
         return row
 
@@ -131,6 +131,7 @@ class Sending:
             order_id=order_id,
             payer_id=start.payer_id,
             payee_id=payee.payee_id,
+            asked_id=start.payee_id,
             payer_name=payer.display_name if payee.is_friend else masked(payer.display_name),
             payee_name=payee.name,
             amount_fen=start.amount_fen,
@@ -241,12 +242,12 @@ def _check_form(start: StartTransfer) -> None:
         raise BadRequest()
 
 
-def _same(row: TransferRow, start: StartTransfer, payee_id: str) -> bool:
+def _same(row: TransferRow, start: StartTransfer) -> bool:
+    """The payee may be named as they were then, also when a number that was found is forgotten."""
     delay = row.arrives_at - row.created_at if row.arrives_at else DIRECT
-    return (
+    return start.payee_id in (row.asked_id, row.payee_id) and (
         row.payment_id,
         row.payer_id,
-        row.payee_id,
         row.amount_fen,
         row.note,
         row.request_id,
@@ -254,7 +255,6 @@ def _same(row: TransferRow, start: StartTransfer, payee_id: str) -> bool:
     ) == (
         start.payment_id,
         start.payer_id,
-        payee_id,
         start.amount_fen,
         start.note,
         start.request_id,

@@ -185,6 +185,19 @@ async def test_the_number_of_a_friend_is_theirs(world: World, two: Two) -> None:
     assert (payee.payee_id, payee.is_friend, payee.asks_name) == (two.payee.person_id, True, False)
 
 
+async def test_the_number_of_somebody_paid_before_is_theirs(world: World, two: Two) -> None:
+    transfers, stranger = world.services.transfers, await world.person(name="韩梅梅")
+    number_id = await found_by_number(world, two.payer, stranger)
+    await transfers.open(sending(two, payee_id=number_id, name_check="韩"))
+    assert await found_by_number(world, two.payer, stranger) == number_id  # nothing is paid yet
+    await send(world, two, payee_id=number_id, name_check="韩")
+    payee = await transfers.payee(two.payer.person_id, await phone_of(world, stranger))
+    assert (payee.payee_id, payee.name) == (stranger.person_id, "*梅梅")
+    assert (payee.asks_name, payee.first_payment) == (False, False)
+    sent = await send(world, two, payee_id=payee.payee_id)  # nobody asks for the name again
+    assert sent.status == "arrived"
+
+
 async def test_a_blocked_payer_learns_it_only_by_the_name(world: World, two: Two) -> None:
     stranger = await world.person(name="韩梅梅")
     await befriend(world, two.payer, stranger)
@@ -209,6 +222,28 @@ async def test_an_id_sends_to_one_number_once(world: World, two: Two) -> None:
     with pytest.raises(IdReused):
         await transfers.start(msgspec.structs.replace(first, payee_id=another))
     assert await world.balance(stranger.account_id) == 88_00
+
+
+@pytest.mark.parametrize("amount_fen", [88_00, 600_00])
+async def test_what_was_asked_is_answered_the_same_when_the_number_is_forgotten(
+    world: World, two: Two, amount_fen: int
+) -> None:
+    transfers, stranger = world.services.transfers, await world.person(name="韩梅梅")
+    number_id = await found_by_number(world, two.payer, stranger)
+    asked = sending(two, payee_id=number_id, name_check="韩", amount_fen=amount_fen)
+    started = await transfers.start(asked)
+    if started.requirement is not None:
+        await transfers.confirm(confirming(two.payer, started))
+    first = await transfers.open(asked)
+    world.later(hours=25)
+    assert await transfers.sweep() == 1  # the number that was found
+    assert await transfers.open(asked) == first
+    assert (await transfers.start(asked)).transfer == first
+    by_name = msgspec.structs.replace(asked, payee_id=stranger.person_id)  # the same payee
+    assert (await transfers.start(by_name)).transfer == first
+    with pytest.raises(IdReused):
+        await transfers.start(msgspec.structs.replace(asked, payee_id=two.payee.person_id))
+    assert await world.balance(stranger.account_id) == amount_fen
 
 
 async def test_a_number_that_was_found_is_forgotten_in_a_day(world: World, two: Two) -> None:
