@@ -17,7 +17,7 @@ from mobile_api.consent import Confirmation
 class Purpose(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """purpose: "add_device", "remove_device:<device>", "unfreeze", "payout_card:<shop>:<card>",
     "invite_member:<shop>:<role>:<store>", "change_member:<shop>:<member>:<role>:<store>" (role
-    "out": removed; store "all": not bound to one, as everybody but cashiers is)."""
+    "out": removed). Only cashiers are bound to a store; for all others say "all"."""
 
     purpose: Annotated[str, msgspec.Meta(min_length=1, max_length=128, examples=["add_device"])]
 

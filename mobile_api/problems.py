@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -185,7 +186,7 @@ def _problem(request: Request[Any, Any, Any], status: int, **members: Any) -> Pr
     return Problem(
         type=TYPES + given["code"].replace("_", "-"),
         status=status,
-        instance=request.scope["path"],
+        instance=quote(request.scope["path"]),
         request_id=request_id_of(request.scope),
         **given,
     )

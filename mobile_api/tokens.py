@@ -43,8 +43,9 @@ async def refresh(
 ) -> TokensView:
     """Get the next tokens.
 
-    The same refresh token again within 30 seconds, by the same key, gives a good answer too. Later
-    it is taken for a theft: the session ends.
+    The same refresh token again within 30 seconds, by the same key, gives a good answer too. Later,
+    by another key, or an older one, it is taken for a theft: the session ends at once,
+    and the person's outgoing money is held for 24 hours.
 
     Refuses: signed_out, refresh_reused.
     """

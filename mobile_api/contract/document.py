@@ -36,6 +36,10 @@ class Operation(msgspec.Struct, frozen=True):
     parameters: list[dict[str, Any]]
 
     @property
+    def name(self) -> str:
+        return operation_id(self.method, self.path, is_list=self.is_list)
+
+    @property
     def is_open(self) -> bool:
         return bool(self.handler.opt.get("open"))
 
@@ -43,6 +47,10 @@ class Operation(msgspec.Struct, frozen=True):
     def is_once(self) -> bool:
         is_safe = self.method in idempotent.SAFE_METHODS
         return not is_safe and bool(self.handler.opt.get(idempotent.OPT, True))
+
+    @property
+    def is_made_again(self) -> bool:
+        return idempotent.FRESH.items() <= self.handler.opt.items()
 
     @property
     def is_proven(self) -> bool:
@@ -87,7 +95,7 @@ def document(app: Litestar) -> dict[str, Any]:
         "schemas": components,
         "examples": failures.examples(codes),
     }
-    return frame.whole(paths, shared, _tags(found))
+    return frame.whole(paths, shared, _tags(found), frame.words(found))
 
 
 def operations(app: Litestar) -> Iterator[Operation]:
@@ -189,7 +197,7 @@ def _is_title(key: str, value: Any) -> bool:
 def _operation(each: Operation, schemas: dict[Any, Any], components: Any) -> dict[str, Any]:
     summary, description = _said(each.doc)
     told: dict[str, Any] = {
-        "operationId": operation_id(each.method, each.path, is_list=each.is_list),
+        "operationId": each.name,
         "tags": [each.tag],
         "summary": summary,
     }

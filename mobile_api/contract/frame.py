@@ -1,9 +1,11 @@
 """What every operation shares: headers, the security scheme, the words at the beginning."""
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from backend.idempotency import MAX_KEY_CHARS, MIN_KEY_CHARS
 from mobile_api import version
+from mobile_api.idempotent import SAFE_METHODS
 
 INFO = """\
 The wallet for native apps. Money is whole fen with a currency, times are RFC 3339 in UTC, ids are
@@ -19,8 +21,16 @@ live five minutes; refresh tokens are bound to the key and change with every use
 to 255 printable characters that nobody can guess, best a UUID. Sent again within 30 days, the
 first answer comes back bit for bit, with `Idempotent-Replayed: true`. The same key with another
 content is 422, while the first runs 409. Refusals of the input, 401, 429 and what is `retryable`
-are not kept; the same key then goes on where it stood. Where an operation takes no key, its answer
-is a secret that is not kept, and it may be repeated as it is.
+are not kept; the same key then goes on where it stood.
+
+**Answers that are made again.** Some answers are secrets or live for minutes: links, invitations,
+payment codes, fresh ceremonies. They are not kept. Sent again with the same `Idempotency-Key` these
+make a new one, and nothing else happens twice: {made_again}.
+
+**Writes without a key** answer with secrets too, or only read. What they take (a code, a ceremony,
+a grant, a token) is spent at once, so that none of them does anything twice. Where the answer was
+lost, begin that step again; what was shown and not used ends by itself. Sign-out sent again is 401
+`signed_out`: it is done. These are: {without_key}.
 
 **Failures** are problems (RFC 9457) with a stable `code`; `title`, `detail` and `todo` are in the
 person's language. `retryable`: the same request may succeed later; with the same Idempotency-Key
@@ -121,11 +131,15 @@ UNCHANGED = {
 
 class Described(Protocol):
     @property
+    def name(self) -> str: ...
+    @property
     def method(self) -> str: ...
     @property
     def is_open(self) -> bool: ...
     @property
     def is_once(self) -> bool: ...
+    @property
+    def is_made_again(self) -> bool: ...
     @property
     def is_proven(self) -> bool: ...
 
@@ -142,16 +156,29 @@ def header_parameters(operation: Described) -> list[dict[str, str]]:
 def answer_headers(operation: Described) -> dict[str, Any]:
     names = ["Request-Id", "YiPay-Version", "RateLimit", "RateLimit-Policy"]
     names += ["ETag"] if operation.method == "GET" else []
-    names += ["Idempotent-Replayed"] if operation.is_once else []
+    names += ["Idempotent-Replayed"] if operation.is_once and not operation.is_made_again else []
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
+def words(found: Iterable[Described]) -> str:
+    """The words at the beginning, with the writes that are not as the others."""
+    writes = [each for each in found if each.method not in SAFE_METHODS]
+    made_again = [each.name for each in writes if each.is_once and each.is_made_again]
+    without_key = [each.name for each in writes if not each.is_once]
+    told = INFO.replace("{made_again}", _list(made_again))
+    return told.replace("{without_key}", _list(without_key))
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
 def whole(
-    paths: dict[str, Any], shared: dict[str, Any], tags: list[dict[str, str]]
+    paths: dict[str, Any], shared: dict[str, Any], tags: list[dict[str, str]], said: str
 ) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
-        "info": {"title": "易支付 YiPay", "version": version.API_VERSION, "description": INFO},
+        "info": {"title": "易支付 YiPay", "version": version.API_VERSION, "description": said},
         "servers": [{"url": "/api"}],
         "tags": tags,
         "paths": paths,

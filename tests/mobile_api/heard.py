@@ -15,6 +15,14 @@ ENDLESS = "text/event-stream"  # test_events reads them
 PREFIX = "/api"
 TOLD = 300  # characters of an answer
 
+# Whatever is 500 or more fails the test, told of by the contract or not, but for these.
+FORESEEN: frozenset[tuple[str, str]] = frozenset()  # an operation, and the problem's code
+
+
+def failed(name: str, answer: httpx.Response) -> bool:
+    """Nothing is broken or away where this is asked: a 5xx is a failure of ours."""
+    return answer.is_server_error and (name, answer.json()["code"]) not in FORESEEN
+
 
 class Heard:
     """`by` operation and status; `wrong`: answers that the contract doesn't tell of."""
@@ -32,10 +40,13 @@ class Heard:
         if answer.headers.get("content-type", "").startswith(ENDLESS):
             return
         await answer.aread()
-        if wrong := committed().wrong(operation, answer):
+        wrong = committed().wrong(operation, answer)
+        if wrong or failed(operation.name, answer):
             asked = f"{answer.request.method} {answer.request.url.raw_path.decode()}"
             told = f"{answer.status_code} {answer.text[:TOLD]}"
-            self.wrong.append(f"{asked} {answer.request.content[:TOLD]!r} → {told}: {wrong}")
+            self.wrong.append(
+                f"{asked} {answer.request.content[:TOLD]!r} → {told}: {wrong or 'it failed'}"
+            )
 
     def succeeded(self) -> set[str]:
         return {name for name, status in self.by if 200 <= status < 300}

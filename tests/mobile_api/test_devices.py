@@ -85,6 +85,21 @@ async def test_a_grant_takes_the_passkey(phones: Phones, phone: Phone) -> None:
     is_problem(await phone.post("/v1/devices/grants", approved), 410, "ceremony_invalid")
 
 
+async def test_a_grant_whose_answer_was_lost_is_asked_for_anew(
+    phones: Phones, phone: Phone, world: World
+) -> None:
+    """The approval is spent: sent again it gives no second grant; the lost one ends by itself."""
+    approved = await phone.approved("add_device")
+    lost = (await phone.done(phone.post("/v1/devices/grants", approved)))["grant"]
+    is_problem(await phone.post("/v1/devices/grants", approved), 410, "ceremony_invalid")
+    await phones.new().join((await granted(phone))["grant"])
+    assert len(await listed(phone, "devices")) == 2
+    world.later(minutes=5, seconds=1)
+    body = {"grant": lost}
+    late = await phones.new().call("POST", "/v1/devices/ceremony", body, signed_in=False)
+    is_problem(late, 410, "grant_invalid")
+
+
 async def test_a_removed_phone_is_refused_on_the_very_next_call(
     phones: Phones, phone: Phone
 ) -> None:
@@ -291,6 +306,15 @@ async def test_signing_out_goes_on_without_the_security_system(phone: Phone, wor
     assert (await phone.post("/v1/sign-out")).status_code == 200
     world.risk.heal()
     is_problem(await phone.call("GET", "/v1/me"), 401, "signed_out")
+
+
+async def test_signing_out_sent_again_has_nothing_left_to_end(phones: Phones, phone: Phone) -> None:
+    new = await added(phones, phone)
+    await phone.done(phone.post("/v1/sign-out"))
+    before = await listed(new, "sessions"), await listed(new, "devices")
+    for _ in range(2):
+        is_problem(await phone.call("POST", "/v1/sign-out"), 401, "signed_out")
+    assert (await listed(new, "sessions"), await listed(new, "devices")) == before
 
 
 async def test_the_own_session_by_its_id(phone: Phone, world: World) -> None:

@@ -159,6 +159,17 @@ def test_writes_take_a_key_and_calls_a_proof(described: list[Operation]) -> None
         assert bool(told["security"]) != each.is_open, each.path
 
 
+def test_writes_that_are_not_as_the_others_are_named(described: list[Operation]) -> None:
+    told = DOCUMENT["info"]["description"]
+    made_again = told.partition("**Answers that are made again.**")[2].partition("\n\n")[0]
+    without_key = told.partition("**Writes without a key**")[2].partition("\n\n")[0]
+    assert len(described) > 100
+    for each in described:
+        is_write, name = each.method != "GET", f"`{each.name}`"
+        assert (name in without_key) == (is_write and not each.is_once), name
+        assert (name in made_again) == each.is_made_again, name
+
+
 def test_a_refusal_that_there_is_not_is_found() -> None:
     assert failures.named("Pay.\n\nRefuses: not_found, bad_request (why).\n\nMore.") == (
         "not_found",

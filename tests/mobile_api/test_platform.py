@@ -266,6 +266,15 @@ async def test_what_ends_says_so(client: httpx.AsyncClient) -> None:
     assert "deprecation" not in (await client.get("/v1/many")).headers
 
 
+async def test_the_path_in_a_problem_is_a_uri_reference(client: httpx.AsyncClient) -> None:
+    for asked, told in (
+        ("/v1/面%20%22馆%5C", "/v1/%E9%9D%A2%20%22%E9%A6%86%5C"),
+        ("/v1/asked%3Fa%23b", "/v1/asked%3Fa%23b"),
+    ):
+        body = is_problem(await client.get(asked), 404, "not_found")
+        assert body["instance"] == told
+
+
 # ETags
 
 
