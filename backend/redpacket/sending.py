@@ -217,7 +217,9 @@ class Sending:
         return moved or await _current(row)
 
     async def _sent_at(self, row: PacketRow) -> datetime:
-        """When the money was in. The end was consented to with the terms, before, and stays."""
+        """When the money was in. The end stays what was consented to: 24 hours from when the packet
+        was made, so with a passkey up to `ORDER_LIFE` less from here. It can't move with it: the
+        hash that was signed, and the security system's pot, hold that very moment."""
         payment = await self._parts.payments.payment(row.sender_id, row.payment_id)
         return payment.posted_at or self._clock.now()
 

@@ -19,6 +19,7 @@ from backend.risk import (
     PasskeyRefused,
     decisions,
     intents,
+    machines,
     pots,
     reservations,
 )
@@ -168,6 +169,7 @@ async def _settle(parts: Parts, cases: list[_Case], now: datetime) -> None:
     """Facts for all, then one after the other: what one takes, the next has no more."""
     known = [(c, c.intent) for c in cases if c.intent]
     facts = await gather(parts, [_asked(c.asked, i) for c, i in known]) if known else []
+    await machines.lock([f.machine for f in facts if f.packet and f.device_id])
     for (case, intent), of_case in zip(known, facts, strict=True):
         case.facts = of_case
         try:
@@ -213,8 +215,8 @@ def _decide(parts: Parts, case: _Case, intent: Intent, facts: Facts, now: dateti
         case.asserted = verify_assertion(parts.party, challenge, case.assertion, case.credential)
         synced = case.credential.backup_eligible
     charge = decide(facts, synced, now)
-    take(facts.spending, charge, intent.amount_fen)
-    case.reservation = Reservation(intent, charge)
+    take(facts, charge, intent.amount_fen)
+    case.reservation = Reservation(intent, charge, facts.machine.machine_id)
     case.verdict = decisions.allow(intent, charge.level, now)
     case.decision = _decision(case, intent, now)
 
@@ -233,6 +235,8 @@ async def _store(cases: list[_Case], now: datetime) -> None:
             if c.reservation and c.intent and c.facts
         }
     )
+    used = [c.facts.machine for c in cases if c.reservation and c.facts and c.facts.packet]
+    await machines.keep(used)
     await _use_up([c for c in cases if c.assertion is not None], now)
     await decisions.record([c.decision for c in cases if c.decision], now)
 

@@ -9,13 +9,14 @@ from backend.db import SEC
 from backend.risk.holders import Use, shown_for
 from backend.risk.operations import Operation
 from backend.risk.parts import Parts
-from backend.risk.rules import Facts, Redemption, Spending
+from backend.risk.rules import Facts, Machine, Redemption, Spending
 
 SHOWN = "shown"
 
 # Each fact is one look-up by key: `exists` would invite a plan that hashes a whole table.
 _SQL = """
-select d.device_id, d.trusted_at, p.frozen_at, p.thaws_at,
+select d.device_id, d.trusted_at, p.created_at, p.frozen_at, p.thaws_at,
+    m.device_id as machine_id, m.packet_day as machine_day, m.packet_fen as machine_fen,
     r.shop_id as code_shop_id, r.amount_fen as code_amount_fen, r.ahead, r.revealed,
     (select true from risk.frozen_account f
         where f.account_id = 'person:' || q.payer_id) is not null as payer_alarmed,
@@ -38,17 +39,19 @@ from unnest($1::text[], $2::text[], $3::bytea[], $5::text[], $6::text[], $7::boo
 left join lateral (select device_id, shop_id, amount_fen, ahead, revealed from risk.pay_code
     where payment_id = q.shown_id and person_id = q.payer_id limit 1) r on true
 left join lateral (
-    (select device_id, person_id, trusted_at from risk.device
+    (select device_id, person_id, trusted_at, machine_id from risk.device
         where secret_hash = q.secret_hash and person_id = q.payer_id and removed_at is null)
     union all
-    (select device_id, person_id, trusted_at from risk.device
+    (select device_id, person_id, trusted_at, machine_id from risk.device
         where key_thumbprint = q.thumbprint and person_id = q.payer_id and removed_at is null)
     union all
-    (select device_id, person_id, trusted_at from risk.device
+    (select device_id, person_id, trusted_at, machine_id from risk.device
         where q.by_code and device_id = r.device_id and person_id = q.payer_id
         and removed_at is null)
     limit 1) d on true
-left join lateral (select frozen_at, thaws_at from risk.person
+left join lateral (select device_id, packet_day, packet_fen from risk.device
+    where device_id = coalesce(d.machine_id, d.device_id) limit 1) m on true
+left join lateral (select created_at, frozen_at, thaws_at from risk.person
     where person_id = d.person_id limit 1) p on true
 left join lateral (select * from risk.spending
     where person_id = d.person_id limit 1) s on true
@@ -72,7 +75,8 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 async def gather(parts: Parts, asked: Sequence[Asked]) -> list[Facts]:
-    """In the order asked. Payments of one payer share one Spending, so that they add up."""
+    """In the order asked. Payments of one payer share one Spending, so that they add up; those of
+    one machine share one Machine."""
     uses = [Use(a.device_secret, a.operation, a.intent_id) for a in asked]
     holders = await shown_for(parts, uses)
     rows = await SEC.query(
@@ -86,7 +90,8 @@ async def gather(parts: Parts, asked: Sequence[Asked]) -> list[Facts]:
         [a.code == SHOWN and not a.device_secret for a in asked],
     )
     spendings: dict[str, Spending] = {}
-    return [_facts(a, row, spendings) for a, row in zip(asked, rows, strict=True)]
+    machines: dict[str, Machine] = {}
+    return [_facts(a, row, spendings, machines) for a, row in zip(asked, rows, strict=True)]
 
 
 def _redemption(asked: Asked, row: asyncpg.Record) -> Redemption | None:
@@ -101,7 +106,12 @@ def _redemption(asked: Asked, row: asyncpg.Record) -> Redemption | None:
     return Redemption(fits, row["ahead"], row["revealed"])
 
 
-def _facts(asked: Asked, row: asyncpg.Record, spendings: dict[str, Spending]) -> Facts:
+def _facts(
+    asked: Asked,
+    row: asyncpg.Record,
+    spendings: dict[str, Spending],
+    machines: dict[str, Machine],
+) -> Facts:
     redemption = _redemption(asked, row)
     if row["device_id"] is None:
         return Facts(
@@ -113,10 +123,13 @@ def _facts(asked: Asked, row: asyncpg.Record, spendings: dict[str, Spending]) ->
     if asked.payer_id not in spendings:
         names = Spending.__struct_fields__
         spendings[asked.payer_id] = Spending(**{name: row[name] for name in names})
+    machine = Machine(row["machine_id"], row["machine_day"], row["machine_fen"])
     return Facts(
         amount_fen=asked.amount_fen,
         code=asked.code,
         packet=asked.packet,
+        machine=machines.setdefault(machine.machine_id, machine),
+        created_at=row["created_at"],
         device_id=row["device_id"],
         trusted_at=row["trusted_at"],
         frozen_at=row["frozen_at"],

@@ -7,6 +7,7 @@ from backend.risk import Limit, openers, reservations, rules, withdrawal_rules
 from backend.risk.facts import Asked, gather
 from backend.risk.operations import Operation
 from backend.risk.parts import Parts
+from backend.risk.rules import Facts
 
 
 async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[Limit, ...]:
@@ -24,9 +25,9 @@ async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[L
         Limit("free_count", "C", "day", rules.FREE_DAY_COUNT, used.free_count, counts=True),
         Limit("static_day", "D", "day", rules.STATIC_DAY_FEN, used.static_fen, counts=False),
         Limit("synced_day", "B", "day", rules.SYNCED_DAY_FEN, used.synced_fen, counts=False),
-        Limit("packet_day", "", "day", rules.PACKET_DAY_FEN, used.packet_fen, counts=False),
         Limit("tier_year", "A", "year", rules.TIER_YEAR_FEN, facts.tier_fen, counts=False),
     )
+    limits += _of_packets(facts, now)
     limits += await _of_withdrawals(person_id, now)
     limits += await _of_opener(person_id, facts.tier_fen, now)
     if facts.trusted_at <= now:
@@ -36,6 +37,20 @@ async def of_person(parts: Parts, person_id: str, device_secret: str) -> tuple[L
         Limit("new_device_day", "", "day", rules.NEW_DEVICE_DAY_FEN, new_fen, counts=False),
         *limits,
     )
+
+
+def _of_packets(facts: Facts, now: datetime) -> tuple[Limit, ...]:
+    """A new account's only while it applies; the machine's counts what others sent on it too."""
+    facts.machine.roll(rules.day_of(now))
+    fen, on_machine = facts.spending.packet_fen, facts.machine.packet_fen
+    limits = (
+        Limit("packet_day", "", "day", rules.PACKET_DAY_FEN, fen, counts=False),
+        Limit("packet_machine", "", "day", rules.PACKET_MACHINE_DAY_FEN, on_machine, counts=False),
+    )
+    if not facts.new_account(now):
+        return limits
+    new = Limit("packet_new", "", "day", rules.PACKET_NEW_ACCOUNT_DAY_FEN, fen, counts=False)
+    return (new, *limits)
 
 
 async def _of_withdrawals(person_id: str, now: datetime) -> tuple[Limit, ...]:

@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 
 from backend.db import SEC
-from backend.risk.holders import Use, shown_for
+from backend.risk.holders import Shown, Use, shown_for
 from backend.risk.operations import Operation
 from backend.risk.parts import Parts
 from backend.risk.pot_forms import MAX_SHARE_FEN
@@ -36,7 +36,8 @@ select d.device_id, d.trusted_at, m.device_id as machine_id, m.opened_day as dev
         or (select true from risk.frozen_account f
             where f.account_id = 'person:' || q.person_id) is not null as frozen,
     o.day, o.tries, o.shares, o.fen, o.year, o.year_fen, s.year as paid_year,
-    s.year_fen as paid_year_fen, w.waiting, w.waiting_fen, w.device_waiting, w.held_fen
+    s.year_fen as paid_year_fen, w.waiting, w.waiting_fen, w.held_fen,
+    x.device_waiting
 from unnest($1::text[], $2::text[], $3::bytea[], $5::text[]) with ordinality
     as q (pot_id, person_id, secret_hash, thumbprint, n)
 left join lateral (
@@ -56,13 +57,20 @@ left join lateral (select year, year_fen from risk.spending
 left join lateral (select passed_at, intent_id, device_id from risk.opening
     where pot_id = q.pot_id and person_id = q.person_id limit 1) g on true
 left join lateral (select count(*) as waiting, coalesce(sum(most), 0)::bigint as waiting_fen,
-        count(*) filter (where device_id = d.device_id) as device_waiting,
         max(most) filter (where pot_id = q.pot_id) as held_fen
-    from (select w.pot_id, w.device_id,
+    from (select w.pot_id,
             least($7, t.total_fen - t.taken_fen - (t.shares - t.taken - 1)) as most
         from risk.opening w join risk.pot t using (pot_id)
         where w.person_id = q.person_id and w.intent_id is null and w.passed_at > $6
             and t.end_id is null and t.until_at > $4 and t.taken < t.shares) w) w on true
+left join lateral (select count(*) as device_waiting
+    from (select device_id, person_id from risk.device where device_id = m.device_id
+        union all
+        select device_id, person_id from risk.device where machine_id = m.device_id) b
+    join risk.opening w on w.person_id = b.person_id and w.device_id = b.device_id
+        and w.intent_id is null and w.passed_at > $6
+    join risk.pot t using (pot_id)
+    where t.end_id is null and t.until_at > $4 and t.taken < t.shares) x on true
 order by q.n
 """
 
@@ -87,8 +95,7 @@ class Opened(msgspec.Struct):
 
 
 class DeviceOpened(msgspec.Struct):
-    """On its machine, by all people who use that. waiting: of this person, and of the others in the
-    same batch."""
+    """On its machine, by all people who use that. waiting: theirs too, let pass and not decided."""
 
     day: date
     shares: int
@@ -198,8 +205,9 @@ async def opened_by(person_id: str, now: datetime) -> tuple[Opened, tuple[int, i
 
 
 async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[Guest]:
-    """In the order asked: pot id and opener. Their counters are locked, in the order of ids; who
-    is there twice is one guest, and who opens two packets at once has one count."""
+    """In the order asked: pot id and opener. Their counters are locked, in the order of ids, and
+    after them those of their machines; who is there twice is one guest, and who opens two packets
+    at once has one count."""
     now, people = parts.clock.now(), [opener.person_id for _, opener in asked]
     await SEC.query(
         "select 1 from risk.opener where person_id = any($1) order by person_id for no key update",
@@ -207,6 +215,7 @@ async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[G
     )
     uses = [Use(opener.device_secret, Operation.OPEN, pot_id) for pot_id, opener in asked]
     holders = await shown_for(parts, uses)
+    await _lock_machines(holders)
     rows = await SEC.query(
         _SQL,
         [pot_id for pot_id, _ in asked],
@@ -235,6 +244,18 @@ async def guests_of(parts: Parts, asked: Sequence[tuple[str, Opener]]) -> list[G
             guest.device.roll(day_of(now))
         guests.setdefault((pot_id, opener.person_id), guest)
     return [guests[pot_id, opener.person_id] for pot_id, opener in asked]
+
+
+async def _lock_machines(holders: Sequence[Shown]) -> None:
+    """People who share one have counters of their own, so these would not keep them apart. Before
+    anything of it is read: what another batch let pass meanwhile is waiting by then."""
+    await SEC.query(
+        "select 1 from risk.device where device_id in (select coalesce(d.machine_id, d.device_id) "
+        "from risk.device d where d.secret_hash = any($1) or d.key_thumbprint = any($2)) "
+        "order by device_id for no key update",
+        [holder.secret_hash for holder in holders if holder.secret_hash],
+        [holder.thumbprint for holder in holders if holder.thumbprint],
+    )
 
 
 def _guest(pot_id: str, opener: Opener, row: asyncpg.Record) -> Guest:

@@ -59,7 +59,13 @@ async def add_device(  # noqa: PLR0913 — who it belongs to, how long it is new
     beside: str = "",
 ) -> NewDevice:
     """With a phone's key, or with a new secret. beside: the secret of another person's device that
-    is on this machine; they are counted as one. Raises UniqueViolationError: the key is taken."""
+    is on this machine; they are counted as one.
+
+    That holds for browsers alone. A phone has no secret to show, and makes a new key for each
+    wallet, so for us the key is the machine: wallets on one phone are counted apart. Without an
+    attestation by the phone's maker nothing it says about itself could be believed instead.
+
+    Raises UniqueViolationError: the key is taken."""
     device = NewDevice(ids.new("dev"), "" if key else new_secret())
     await SEC.query(
         "insert into risk.device (device_id, person_id, secret_hash, label, created_at, "

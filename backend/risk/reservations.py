@@ -13,6 +13,7 @@ from backend.risk.rules import (
     FREE_DAY_FEN,
     NEW_DEVICE_DAY_FEN,
     PACKET_DAY_FEN,
+    PACKET_MACHINE_DAY_FEN,
     STATIC_DAY_FEN,
     SYNCED_DAY_FEN,
     TIER_YEAR_FEN,
@@ -44,10 +45,18 @@ update risk.spending s set
 from r where s.person_id = r.person_id
 """  # noqa: S608 — our own names and limits
 
+# Red packets, also of the machine they were sent on: its row is locked last, by this alone.
+_COUNT_MACHINE = f"""
+update risk.device m set packet_fen = least({PACKET_MACHINE_DAY_FEN},
+    greatest(0, m.packet_fen + $2::int * r.amount_fen))
+from r where m.device_id = r.machine_id and m.packet_day = r.day
+"""  # noqa: S608
+
 
 class Reservation(msgspec.Struct, frozen=True):
     intent: Intent
     charge: Charge
+    machine_id: str  # remembered for what counts by machine
 
 
 async def lock(intent_ids: Sequence[str]) -> None:
@@ -74,12 +83,14 @@ async def take(reservations: Sequence[Reservation], now: datetime) -> None:
         [r.charge.static for r in reservations],
         [r.charge.new_device for r in reservations],
         [r.charge.packet for r in reservations],
+        [r.machine_id if r.charge.packet else None for r in reservations],
     ]
     await SEC.query(
         "with taken as (insert into risk.reservation (intent_id, person_id, payee_id, amount_fen, "
-        "free, synced, static, new_device, packet, day) select u.*, $10 from unnest($1::text[], "
-        "$2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::boolean[], $7::boolean[], "
-        "$8::boolean[], $9::boolean[]) u returning intent_id, person_id, payee_id) "
+        "free, synced, static, new_device, packet, machine_id, day) select u.*, $11 from "
+        "unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::boolean[], "
+        "$7::boolean[], $8::boolean[], $9::boolean[], $10::text[]) u "
+        "returning intent_id, person_id, payee_id) "
         # A pot is nobody: who gets money out of it is known once it has arrived.
         "insert into risk.known_payee (person_id, payee_id, intent_id) "
         "select distinct on (person_id, payee_id) person_id, payee_id, intent_id from taken "
@@ -105,6 +116,11 @@ async def keep(spendings: Mapping[str, Spending]) -> None:
         list(spendings),
         *([getattr(s, name) for s in kept] for name in Spending.__struct_fields__),
     )
+
+
+async def lock_shop(shop_id: str) -> None:
+    """One refund that nobody asks for after the other: what goes back by itself is counted."""
+    await SEC.query("select 1 from risk.shop where shop_id = $1 for no key update", shop_id)
 
 
 async def lock_paid(payment_id: str) -> None:
@@ -182,11 +198,24 @@ async def release_asked(intent_id: str) -> bool:
     return bool(rows)
 
 
+async def leave_given(intent_id: str, now: datetime) -> bool:
+    """The bank may pay it: from here on it is not released. False if that was asked for before."""
+    rows = await SEC.query(
+        "update risk.reservation set leave_given_at = coalesce(leave_given_at, $2) "
+        "where intent_id = $1 and release_asked_at is null and released_at is null "
+        "returning intent_id",
+        intent_id,
+        now,
+    )
+    return bool(rows)
+
+
 async def release(intent_id: str, now: datetime) -> None:
     """Asked by the transaction system; its verdict is not given out again.
 
     Where an auditor follows the books, limits come back once it has seen the ledger's refusal, or
-    the verdict end unused; see `settle_releases`. What it has seen posted is not given back at all.
+    the verdict end unused; see `settle_releases`. What it has seen posted is not given back at all,
+    nor is what the bank was given leave to pay.
     Without an auditor they come back at once, and are taken again by the first one that knows
     better.
     """
@@ -195,7 +224,8 @@ async def release(intent_id: str, now: datetime) -> None:
         await pot_releases.lock_of(intent_id)
         rows = await SEC.query(
             "update risk.reservation r set release_asked_at = $2 where intent_id = $1 "
-            "and released_at is null and release_asked_at is null and not exists ("
+            "and released_at is null and release_asked_at is null "
+            "and leave_given_at is null and not exists ("
             "select 1 from risk.audit_posting where posting_id = $1 and journal_seq > 0) "
             "returning (select system_id = '' from risk.audit_state) or exists ("
             "select 1 from risk.audit_posting where posting_id = $1) as at_once",
@@ -212,7 +242,7 @@ async def give_back(intent_id: str, now: datetime) -> None:
         "with r as (update risk.reservation set released_at = $3 where intent_id = $1 "  # noqa: S608
         "and released_at is null returning *), "
         "forgotten as (delete from risk.known_payee where intent_id in (select intent_id from r)), "
-        f"counted as ({_COUNT}) select intent_id from r",
+        f"counted as ({_COUNT}), on_machine as ({_COUNT_MACHINE}) select intent_id from r",
         intent_id,
         -1,
         now,
@@ -225,7 +255,8 @@ async def take_again(intent_id: str) -> None:
     """What was given back counts after all, as far as the limits can still show it."""
     rows = await SEC.query(
         "with r as (update risk.reservation set released_at = null where intent_id = $1 "  # noqa: S608
-        f"and released_at is not null returning *), counted as ({_COUNT}) select day from r",
+        f"and released_at is not null returning *), counted as ({_COUNT}), "
+        f"on_machine as ({_COUNT_MACHINE}) select day from r",
         intent_id,
         1,
     )

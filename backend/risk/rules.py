@@ -17,7 +17,9 @@ from backend.risk.refusals import (
     PayerFrozen,
 )
 
-RULE_VERSION = 3  # 2: a passkey lifts the limit of static codes; payment codes. 3: pots
+# 2: a passkey lifts the limit of static codes; payment codes. 3: pots. 4: packets of new accounts,
+# and by machine.
+RULE_VERSION = 4
 
 FREE_EACH_FEN = 500_00  # level C: without passkey on a bound device
 FREE_DAY_FEN = 1_000_00
@@ -26,6 +28,9 @@ SYNCED_DAY_FEN = 5_000_00  # level B: synced passkey
 STATIC_DAY_FEN = 500_00  # level D: static code without passkey
 NEW_DEVICE_DAY_FEN = 1_000_00
 PACKET_DAY_FEN = 5_000_00  # put into red packets
+PACKET_NEW_ACCOUNT = timedelta(hours=24)
+PACKET_NEW_ACCOUNT_DAY_FEN = 1_000_00
+PACKET_MACHINE_DAY_FEN = 10_000_00  # on one machine, whoever uses it
 # Tier II, phone and card proven: all payments of a year, and what was opened, together.
 TIER_YEAR_FEN = 100_000_00
 
@@ -67,6 +72,19 @@ def of_year(spending: Spending, opened_year: int, opened_fen: int) -> int:
     return spending.year_fen + (opened_fen if opened_year == spending.year else 0)
 
 
+class Machine(msgspec.Struct):
+    """What all who use the payer's machine have put into red packets on `day`; an older figure
+    counts as nothing. machine_id: of the first device that was seen on it."""
+
+    machine_id: str
+    day: date
+    packet_fen: int
+
+    def roll(self, today: date) -> None:
+        if self.day != today:
+            self.day, self.packet_fen = today, 0
+
+
 class Redemption(msgspec.Struct, frozen=True):
     """Of the payment code that this payment burnt. fits: its shop and amount are this payment's."""
 
@@ -83,6 +101,7 @@ class Facts(msgspec.Struct, kw_only=True):
     packet: bool = False  # it funds a red packet
     device_id: str = ""
     trusted_at: datetime = datetime.min.replace(tzinfo=UTC)
+    created_at: datetime = datetime.min.replace(tzinfo=UTC)  # the payer's account
     frozen_at: datetime | None = None
     thaws_at: datetime | None = None
     payer_alarmed: bool = False
@@ -94,6 +113,7 @@ class Facts(msgspec.Struct, kw_only=True):
     spending: Spending = msgspec.field(
         default_factory=lambda: Spending(date.min, 0, 0, 0, 0, 0, 1, 0, 0)
     )
+    machine: Machine = msgspec.field(default_factory=lambda: Machine("", date.min, 0))
     opened_year: int = 1  # of which year the next one is
     opened_year_fen: int = 0  # out of red packets
 
@@ -101,6 +121,10 @@ class Facts(msgspec.Struct, kw_only=True):
     def tier_fen(self) -> int:
         """What the year's limit is used up by, once `spending` is of today."""
         return of_year(self.spending, self.opened_year, self.opened_year_fen)
+
+    def new_account(self, now: datetime) -> bool:
+        """It may put less into red packets."""
+        return now - self.created_at < PACKET_NEW_ACCOUNT
 
     @property
     def static(self) -> bool:
@@ -145,9 +169,10 @@ def need(facts: Facts, now: datetime) -> Need:
     """What the payment takes. Refuses: DeviceUnknown, PayerFrozen, PayeeFrozen, LimitExceeded,
     NeedsPasskey, IntentInvalid, PasskeyRequired (a code issued ahead)."""
     facts.spending.roll(day_of(now))
+    facts.machine.roll(day_of(now))
     wait = _thaw(facts, now)
     refuse_standing(facts, None if wait else now)
-    _refuse_over(facts, synced=False)
+    _refuse_over(facts, now, synced=False)
     wait = wait or _cool_down(facts, now)
     if wait is not None:
         return wait
@@ -167,11 +192,12 @@ def decide(facts: Facts, synced: bool | None, now: datetime) -> Charge:
     Refuses: as `need`, and PasskeyRequired, KnownPayeesOnly.
     """
     facts.spending.roll(day_of(now))
+    facts.machine.roll(day_of(now))
     refuse_standing(facts, now)
     new = facts.trusted_at > now
     if new and not facts.known_payee:
         raise KnownPayeesOnly(hours=_hours(facts.trusted_at - now))
-    _refuse_over(facts, synced=bool(synced), new_device=new)
+    _refuse_over(facts, now, synced=bool(synced), new_device=new)
     if (synced is None or facts.ahead) and any(_over_free(facts, now)):
         has_key = facts.bound_keys or facts.synced_keys
         raise PasskeyRequired() if has_key or facts.ahead else NeedsPasskey()
@@ -185,8 +211,10 @@ def decide(facts: Facts, synced: bool | None, now: datetime) -> Charge:
     )
 
 
-def take(spending: Spending, charge: Charge, amount_fen: int) -> None:
+def take(facts: Facts, charge: Charge, amount_fen: int) -> None:
     """Use up what `charge` names; `decide` has said that it fits."""
+    spending = facts.spending
+    facts.machine.packet_fen += amount_fen * charge.packet
     spending.year_fen += amount_fen
     spending.free_fen += amount_fen * charge.free
     spending.free_count += charge.free
@@ -229,12 +257,15 @@ def _cool_down(facts: Facts, now: datetime) -> Need | None:
     return None
 
 
-def _refuse_over(facts: Facts, synced: bool, new_device: bool = False) -> None:
-    used = facts.spending
+def _refuse_over(facts: Facts, now: datetime, *, synced: bool, new_device: bool = False) -> None:
+    used, packet = facts.spending, facts.packet
+    new_account, on_machine = facts.new_account(now), facts.machine.packet_fen
     for applies, name, limit, so_far in (
         (new_device, "new_device_day", NEW_DEVICE_DAY_FEN, used.new_device_fen),
         (synced, "synced_day", SYNCED_DAY_FEN, used.synced_fen),
-        (facts.packet, "packet_day", PACKET_DAY_FEN, used.packet_fen),
+        (packet and new_account, "packet_new", PACKET_NEW_ACCOUNT_DAY_FEN, used.packet_fen),
+        (packet, "packet_day", PACKET_DAY_FEN, used.packet_fen),
+        (packet, "packet_machine", PACKET_MACHINE_DAY_FEN, on_machine),
         (True, "tier_year", TIER_YEAR_FEN, facts.tier_fen),
     ):
         if applies and so_far + facts.amount_fen > limit:

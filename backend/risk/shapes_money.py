@@ -77,7 +77,8 @@ class AuthorizeTopUp(msgspec.Struct, frozen=True, array_like=True):
 class Limit(msgspec.Struct, frozen=True, array_like=True):
     """One limit, as the limits page shows it. Amounts in fen; counts where it counts."""
 
-    # free_each, free_day, free_count, static_day, synced_day, packet_day, tier_year,
+    # free_each, free_day, free_count, static_day, synced_day, packet_new (while the account
+    # is), packet_day, packet_machine (by all on this machine), tier_year,
     # withdraw_each, withdraw_instant, withdraw_next_day, withdraw_synced (by day),
     # new_device_day, opened_count, opened_day, opened_year
     name: str

@@ -213,7 +213,7 @@ async def test_no_such_box_or_year(party: Party, box: str, year: int) -> None:
 
 async def test_an_unpaid_packet_is_in_no_box(party: Party) -> None:
     anna, ben = await friends(party, 3000_00)
-    asked: SendPacket = party.sending(anna, total_fen=2500_00, count=20)
+    asked: SendPacket = party.sending(anna, total_fen=900_00, count=20)
     started = await party.world.services.redpackets.send(asked)
     assert started.requirement is not None
     year = of_china(party.world.clock.now())

@@ -228,7 +228,7 @@ async def test_a_double_click_sends_once(party: Party) -> None:
 
 async def test_a_large_packet_takes_a_passkey(party: Party) -> None:
     anna = await party.world.person(3000_00)
-    asked = party.sending(anna, total_fen=2500_00, count=20)
+    asked = party.sending(anna, total_fen=900_00, count=20)
     started = await party.world.services.redpackets.send(asked)
     assert started.requirement is not None
     assert started.requirement.takes == "passkey"

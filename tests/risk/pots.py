@@ -4,8 +4,11 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
+import msgspec
+
 from backend import ids
 from backend.clock import to_ms
+from backend.db import SEC
 from backend.intent import Intent, PotTerms
 from backend.posting import Posting, Transfer
 from backend.risk import Authorize, AuthorizeShares, EndPot, Opener, Prepare
@@ -53,6 +56,27 @@ async def sent(
     funding = packet(world, sender, amount_fen, wanted)
     await fill(world, sender, funding)
     return funding
+
+
+async def grown(world: World, *people: Person) -> None:
+    """Their accounts are a day old: no longer new."""
+    await SEC.query(
+        "update risk.person set created_at = $2 where person_id = any($1)",
+        [person.person_id for person in people],
+        world.clock.now() - DAY,
+    )
+
+
+async def beside(world: World, guest: Person, host: Person) -> Person:
+    """The guest as they signed in in the host's browser, once that has cooled down."""
+    signed_in = await world.sign_in(guest.key, host.secret)
+    assert signed_in.new_device
+    await SEC.query(
+        "update risk.device set trusted_at = created_at where device_id = $1", signed_in.device_id
+    )
+    return msgspec.structs.replace(
+        guest, device_id=signed_in.device_id, secret=signed_in.device_secret
+    )
 
 
 def opener(person: Person) -> Opener:

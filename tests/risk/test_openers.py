@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import cast
 
-import msgspec
 import pytest
 
 from backend import ids
 from backend.db import SEC
 from backend.intent import Intent
 from backend.risk import LimitExceeded, Opener, OpenerRefused, openers
+from backend.risk.demo import RiskWithDemo
 from backend.risk.rules import TIER_YEAR_FEN
-from tests.risk.people import Person, World, alarm
-from tests.risk.pots import judged, sent, shares, terms
+from backend.risk.service import build
+from backend.settings import Settings
+from tests.risk.people import Outbox, Person, World, alarm
+from tests.risk.pots import beside, judged, sent, shares, terms
 
 HOUR = timedelta(hours=1)
 
@@ -116,13 +119,8 @@ async def test_limits_of_a_device(world: World) -> None:
 
 async def test_people_on_one_machine_share_its_limit(world: World) -> None:
     sender, ann, ben = await world.demo_person(), await world.person(), await world.person()
-    signed_in = await world.sign_in(ben.key, ann.secret)  # in ann's browser
-    assert signed_in.new_device
-    on_anns = msgspec.structs.replace(ben, secret=signed_in.device_secret)
+    on_anns = await beside(world, ben, ann)
     await older(world, ann, ben)
-    await SEC.query(  # it has cooled down
-        "update risk.device set trusted_at = created_at where device_id = $1", signed_in.device_id
-    )
     await SEC.query(
         "update risk.device set opened_day = '2026-11-23', opened = $2 where device_id = $1",
         ann.device_id,
@@ -218,6 +216,66 @@ async def test_the_money_of_a_year_and_a_device_at_once(world: World) -> None:
         openers.DEVICE_OPENED_DAY - 3,
     )
     assert await at_once(world, ben, await many(world, 4, 100_00), 100_00) == (3, 1)
+
+
+async def opened_on(machine: Person) -> int:
+    [row] = await SEC.query(
+        "select opened from risk.device where device_id = $1", machine.device_id
+    )
+    opened: int = row["opened"]
+    return opened
+
+
+async def test_people_on_one_machine_can_not_pass_its_limit_at_once(
+    world: World, sec: Settings, outbox: Outbox
+) -> None:
+    """Each in a batch of their own: two services have nothing in common but the database."""
+    ann, ben = await world.person(), await world.person()
+    on_anns = await beside(world, ben, ann)
+    await older(world, ann, ben)
+    other = World(cast(RiskWithDemo, build(sec, world.clock, outbox)), world.clock, outbox)
+    await SEC.query(
+        "update risk.device set opened_day = '2026-11-23', opened = $2 where device_id = $1",
+        ann.device_id,
+        openers.DEVICE_OPENED_DAY - 3,
+    )
+    fundings = await many(world, 8, 3_00)
+    answers = await asyncio.gather(
+        *(judged(world, funding, ann) for funding in fundings[:4]),
+        *(judged(other, funding, on_anns) for funding in fundings[4:]),
+    )
+    assert sorted(code for [code] in answers) == [""] * 3 + ["open_limit"] * 5
+    codes = [code for [code] in answers]
+    for funding, code, person in zip(fundings, codes, [ann] * 4 + [on_anns] * 4, strict=True):
+        if not code:
+            await world.risk.authorize_shares(shares(funding, (person, 1_00)))
+    assert await opened_on(ann) == openers.DEVICE_OPENED_DAY
+
+
+async def test_who_waits_on_a_machine_counts_for_the_others(world: World) -> None:
+    ann, ben = await world.person(), await world.person()
+    on_anns = await beside(world, ben, ann)
+    await older(world, ann, ben)
+    await SEC.query(
+        "update risk.device set opened_day = '2026-11-23', opened = $2 where device_id = $1",
+        ann.device_id,
+        openers.DEVICE_OPENED_DAY - 1,
+    )
+    one, two = await many(world, 2, 3_00)
+    assert await judged(world, one, on_anns) == [""]
+    assert await judged(world, two, ann) == ["open_limit"]
+    assert await judged(world, two, ben) == [""]  # on a machine of his own
+
+
+async def test_shares_that_were_not_posted_are_given_back_to_the_machine(world: World) -> None:
+    sender, ann, ben = await world.demo_person(), await world.person(), await world.person()
+    on_anns = await beside(world, ben, ann)
+    funding = await sent(world, sender)
+    given = shares(funding, (ann, 1_00), (on_anns, 2_00))
+    await world.risk.authorize_shares(given)
+    assert await opened_on(ann) == 2
+    await world.risk.release(given.intent.intent_id)
+    assert await opened_on(ann) == 0
 
 
 async def test_whoever_comes_too_late_is_not_held_to_it(world: World) -> None:

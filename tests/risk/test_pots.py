@@ -26,7 +26,7 @@ from backend.risk.pot_forms import MAX_SHARE_FEN
 from backend.risk.rules import PACKET_DAY_FEN
 from backend.verdict import SignedVerdict
 from tests.risk.people import Person, World, alarm, altered
-from tests.risk.pots import DAY, delayed, fill, packet, sent, terms
+from tests.risk.pots import DAY, delayed, fill, grown, packet, sent, terms
 
 
 def with_terms(intent: Intent, **changes: Any) -> Intent:
@@ -145,6 +145,7 @@ async def test_two_fundings_of_one_pot_at_once(world: World) -> None:
 
 async def test_packets_have_a_limit_of_the_day(world: World) -> None:
     sender = await world.person()
+    await grown(world, sender)
     for amount_fen in (4_000_00, 999_00):
         await world.pay(sender, packet(world, sender, amount_fen, terms(world, shares=100)))
     with pytest.raises(LimitExceeded) as over:

@@ -18,7 +18,18 @@ from backend.risk.refusals import (
     PayeeFrozen,
     PayerFrozen,
 )
-from backend.risk.rules import Charge, Facts, Need, Redemption, Spending, day_of, decide, need, take
+from backend.risk.rules import (
+    Charge,
+    Facts,
+    Machine,
+    Need,
+    Redemption,
+    Spending,
+    day_of,
+    decide,
+    need,
+    take,
+)
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
@@ -41,6 +52,9 @@ def facts(**known: Any) -> Facts:
     }
     return Facts(**(base | known))
 
+
+NEW: dict[str, Any] = {"packet": True, "created_at": NOW - timedelta(hours=23)}
+GROWN: dict[str, Any] = {"packet": True, "created_at": NOW - timedelta(hours=24)}
 
 NEEDS: list[tuple[Facts, str, str, tuple[str, ...]]] = [
     (facts(), "none", "C", ()),
@@ -88,6 +102,11 @@ NEEDS: list[tuple[Facts, str, str, tuple[str, ...]]] = [
         "",
         ("new_device_day",),
     ),
+    (facts(amount_fen=400_00, **NEW, spending=spending(packet_fen=600_00)), "none", "C", ()),
+    (facts(amount_fen=400_00, **GROWN, spending=spending(packet_fen=4_600_00)), "none", "C", ()),
+    (facts(**GROWN, machine=Machine("dev", TODAY, 9_980_00)), "none", "C", ()),
+    (facts(**GROWN, machine=Machine("dev", date.min, 10_000_00)), "none", "C", ()),
+    (facts(machine=Machine("dev", TODAY, 10_000_00)), "none", "C", ()),
     (facts(frozen_at=NOW, thaws_at=SOON), "wait", "", ("thawing",)),
     (facts(frozen_at=NOW - timedelta(days=1), thaws_at=NOW), "none", "C", ()),
     (
@@ -117,6 +136,21 @@ REFUSED: list[tuple[Facts, type[DomainError], dict[str, str | int]]] = [
         facts(code="static", bound_keys=(), spending=spending(static_fen=480_01)),
         NeedsPasskey,
         {},
+    ),
+    (
+        facts(amount_fen=400_01, **NEW, spending=spending(packet_fen=600_00)),
+        LimitExceeded,
+        {"limit": "packet_new", "left_fen": 400_00},
+    ),
+    (
+        facts(amount_fen=400_01, **GROWN, spending=spending(packet_fen=4_600_00)),
+        LimitExceeded,
+        {"limit": "packet_day", "left_fen": 400_00},
+    ),
+    (
+        facts(amount_fen=400_01, **GROWN, machine=Machine("dev", TODAY, 9_600_00)),
+        LimitExceeded,
+        {"limit": "packet_machine", "left_fen": 400_00},
     ),
     (facts(code="shown"), IntentInvalid, {}),
     (facts(code="shown", device_id="", redemption=Redemption(fits=False)), IntentInvalid, {}),
@@ -211,7 +245,7 @@ def test_what_is_used_up(code: str, synced: bool | None, level: str, used: Spend
     known = facts(code=code)
     charge = decide(known, synced, NOW)
     assert charge.level == level
-    take(known.spending, charge, known.amount_fen)
+    take(known, charge, known.amount_fen)
     assert known.spending == used
 
 
@@ -238,6 +272,6 @@ def test_a_charge_of_each_limit_never_passes_it() -> None:
             charge: Charge = decide(known, None, NOW)
         except PasskeyRequired:
             break
-        take(known.spending, charge, known.amount_fen)
+        take(known, charge, known.amount_fen)
         total += known.amount_fen
     assert total == rules.FREE_DAY_FEN
