@@ -22,7 +22,14 @@ from web.session import Visit
 PAGE_SIZE = 20
 ON, OFF = "on", "off"
 
-_BILLS = ("payment_received", "payment_refunded", "refund_declined", "topup", "withdrawal")
+_BILLS = (
+    "payment_received",
+    "payment_refunded",
+    "payment_kept",
+    "refund_declined",
+    "topup",
+    "withdrawal",
+)
 # Where a kind leads; {} is the thing's id.
 _PATHS = dict.fromkeys(_BILLS, "/bills/{}") | {
     "transfer": "/transfers/{}",

@@ -82,6 +82,7 @@ class Duties(msgspec.Struct, frozen=True):
     invitations: tuple[WaitingInvitation, ...]  # about to expire
     closed_terminals: int
     pending_refunds: int
+    kept: tuple[str, ...]  # orders whose payment should have gone back by itself
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -261,12 +262,13 @@ def _day(day: date, sums: SaleSum) -> DayRow:
 
 async def _duties(services: Services, seat: Seat, now: datetime) -> Duties:
     pending = SaleFilter(shop_id=seat.shop_id, since=now - WEEK, until=now, status="pending")
-    shop, requests, invitations, terminals, waiting = await asyncio.gather(
+    shop, requests, invitations, terminals, waiting, kept = await asyncio.gather(
         services.merchant.shop(seat.shop_id),
         services.merchant.refund_requests(seat),
         _ending(services, seat, now),
         services.merchant.terminals(seat),
         services.sales.page(pending, "", LAST),
+        services.payments.kept(seat.shop_id),
     )
     return Duties(
         shop=shop,
@@ -274,6 +276,7 @@ async def _duties(services: Services, seat: Seat, now: datetime) -> Duties:
         invitations=invitations,
         closed_terminals=sum(terminal.closed for terminal in terminals),
         pending_refunds=len(waiting.sales),
+        kept=kept,
     )
 
 

@@ -84,7 +84,8 @@ async def reverse(  # noqa: PLR0913 — what a handler needs arrives by name
 
 def token(look: Look, late: bool) -> str:
     """What a page that asks again has seen."""
-    return f"{look.state}-late" if late and look.order.code == SHOWN else look.state
+    seen = f"{look.state}-late" if late and look.order.code == SHOWN else look.state
+    return f"{seen}-{look.waits_for}" if look.waits_for else seen
 
 
 def drawn(  # noqa: PLR0913 — one drawing for every way to get here

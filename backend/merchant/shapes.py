@@ -134,12 +134,14 @@ class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """An order as its till sees it. state: its status; of a charged payment code also "failed"
-    (refusal_code says why), "user_paying", "unknown", "reversed"."""
+    (refusal_code says why), "user_paying", "unknown", "reversed". waits_for: what keeps a payment
+    from going back by itself."""
 
     seat: Seat
     order: Order
     state: str
     refusal_code: str = ""
+    waits_for: str = ""
 
     @property
     def ended(self) -> bool:

@@ -75,7 +75,11 @@ class Till:
         if found.refusal_code == TAKEN_BACK:
             return Look(seat=seat, order=found.order, state="cancelled")
         return Look(
-            seat=seat, order=found.order, state=found.state, refusal_code=found.refusal_code
+            seat=seat,
+            order=found.order,
+            state=found.state,
+            refusal_code=found.refusal_code,
+            waits_for=found.waits_for,
         )
 
     async def cancel(self, seat: Seat, order_id: str) -> Order:

@@ -47,6 +47,7 @@ class Reader:
         self._looks: dict[str, Look] = {
             "payment_received": self._bill,
             "payment_refunded": self._refunded,
+            "payment_kept": self._kept,
             "refund_declined": self._bill,
             "topup": self._bill,
             "withdrawal": self._bill,
@@ -85,6 +86,11 @@ class Reader:
         bill = await self._parts.bills.bill(person_id, ref)
         state = "whole" if bill.refunded_fen == bill.amount_fen else "part"
         return Facts(state=state, name=bill.counterparty, amount_fen=bill.refunded_fen)
+
+    async def _kept(self, person_id: str, ref: str) -> Facts:
+        bill = await self._parts.bills.bill(person_id, ref)
+        state = "settled" if bill.refunded_fen else ""
+        return Facts(state=state, name=bill.counterparty, amount_fen=bill.amount_fen)
 
     async def _transfer(self, person_id: str, ref: str) -> Facts:
         found = await self._parts.transfers.transfer(person_id, ref)

@@ -14,6 +14,7 @@ class Rule(msgspec.Struct, frozen=True):
 KINDS = {
     "payment_received": Rule("payment_received", "money"),
     "payment_refunded": Rule("payment_refunded", "money"),
+    "payment_kept": Rule("payment_kept", "money"),
     "refund_declined": Rule("refund_declined", "money"),
     "topup_settled": Rule("topup", "money"),
     "topup_returned": Rule("topup", "money"),

@@ -66,6 +66,11 @@ class Payments(Protocol):
         """What became of it, for a till that asks again. Refuses: NotFound."""
         ...
 
+    async def kept(self, shop_id: str) -> tuple[str, ...]:
+        """Orders whose payment came too late for the till and could not go back by itself, oldest
+        first; until somebody has given back some of it."""
+        ...
+
     async def asked(self, payer_id: str) -> tuple[Order, ...]:
         """Orders by payment code that wait for this person's passkey, newest first; each order's
         payment_id is the payment to `start`."""

@@ -179,14 +179,22 @@ class Charging:
             row = await self._driver.refuse(row, OrderExpired(), used_limits=True)
             order = await find_order(order_id) or order
         state, code = _state(order, row, now)
+        waits_for = ""
         if state == "succeeded" and order.code == "shown":
             back = await way_back(payment_id)
+            waits_for = back.waits_for
             state, code = {"": ("succeeded", ""), "under_way": ("unknown", "")}.get(
-                back, ("failed", back)
+                back.state, ("failed", back.state)
             )
         # Whose code it was is no business of the shop's.
         seen = msgspec.structs.replace(order_as_seen(order, now), payer_id="")
-        return Charged(order=seen, payment_id=payment_id, state=state, refusal_code=code)
+        return Charged(
+            order=seen,
+            payment_id=payment_id,
+            state=state,
+            refusal_code=code,
+            waits_for=waits_for,
+        )
 
 
 def _check_form(charge: ChargeCode) -> None:

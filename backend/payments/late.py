@@ -2,11 +2,22 @@
 
 from datetime import datetime, timedelta
 
+import msgspec
+
 from backend.db import TX
 from backend.payments import REVERSAL_WAIT
 from backend.payments.records import PaymentRow
 
 CLOCKS_APART = timedelta(seconds=2)  # the security system counts the till's wait by its own clock
+MAX_KEPT = 20  # shown to the shop
+
+
+class WayBack(msgspec.Struct, frozen=True):
+    """state: "" (it stays), "under_way" or "reversed". waits_for: the code of what is in its way,
+    "" where it just goes."""
+
+    state: str
+    waits_for: str = ""
 
 
 async def too_late(payment: PaymentRow, now: datetime) -> None:
@@ -19,17 +30,28 @@ async def too_late(payment: PaymentRow, now: datetime) -> None:
     )
 
 
-async def way_back(payment_id: str) -> str:
-    """ "" (it stays), "under_way" or "reversed"."""
+async def way_back(payment_id: str) -> WayBack:
     [row] = await TX.query(
         "select exists (select 1 from payments.refund"
         " where payment_id = $1 and reversal and status = 'posted') as reversed,"
-        " exists (select 1 from payments.late where payment_id = $1 and ended = '') as under_way",
+        " (select waits_for from payments.late where payment_id = $1 and ended = '') as waits_for",
         payment_id,
     )
     if row["reversed"]:
-        return "reversed"
-    return "under_way" if row["under_way"] else ""
+        return WayBack("reversed")
+    return WayBack("") if row["waits_for"] is None else WayBack("under_way", row["waits_for"])
+
+
+async def kept(shop_id: str) -> tuple[str, ...]:
+    """Orders whose payment did not go back, nor has anybody given back any of it since."""
+    rows = await TX.query(
+        "select p.order_id from payments.late join payments.payment p using (payment_id)"
+        " where ended = 'kept' and p.payee_id = $1 and p.refunded_fen = 0"
+        " order by p.posted_at, payment_id limit $2",
+        shop_id,
+        MAX_KEPT,
+    )
+    return tuple(row["order_id"] for row in rows)
 
 
 async def take_due(now: datetime, again_at: datetime, limit: int) -> list[str]:
@@ -46,11 +68,12 @@ async def take_due(now: datetime, again_at: datetime, limit: int) -> list[str]:
     return sorted(row["payment_id"] for row in rows)
 
 
-async def postpone(payment_id: str, due_at: datetime) -> None:
+async def postpone(payment_id: str, due_at: datetime, waits_for: str) -> None:
     await TX.query(
-        "update payments.late set due_at = $2 where payment_id = $1 and ended = ''",
+        "update payments.late set due_at = $2, waits_for = $3 where payment_id = $1 and ended = ''",
         payment_id,
         due_at,
+        waits_for,
     )
 
 

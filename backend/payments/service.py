@@ -25,6 +25,7 @@ from backend.payments.accounts import Accounts
 from backend.payments.charging import Charging
 from backend.payments.driver import Driver
 from backend.payments.fees import schedule
+from backend.payments.late import kept
 from backend.payments.orders import Orders
 from backend.payments.parts import Parts
 from backend.payments.paying import Paying, as_seen
@@ -83,6 +84,9 @@ class PaymentsService:
 
     async def charged(self, payee_id: str, order_id: str) -> Charged:
         return await self._charging.charged(payee_id, order_id)
+
+    async def kept(self, shop_id: str) -> tuple[str, ...]:
+        return await kept(shop_id)
 
     async def asked(self, payer_id: str) -> tuple[Order, ...]:
         return await self._charging.asked(payer_id)

@@ -148,12 +148,13 @@ class Charged(msgspec.Struct, frozen=True, kw_only=True):
     is asked for a passkey until order.expires_at), "unknown" (ask again; ends by itself: a charge
     that is not settled within CHARGE_PATIENCE fails or goes back). What was reversed since is
     "failed" with code "reversed". An order that the payer scanned instead is "user_paying" until
-    its end."""
+    its end. waits_for: the code of what is in the way of one that goes back by itself."""
 
     order: Order
     payment_id: str
     state: str
     refusal_code: str = ""
+    waits_for: str = ""
 
 
 class StartRefund(msgspec.Struct, frozen=True, kw_only=True):
