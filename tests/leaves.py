@@ -1,34 +1,23 @@
 """What the security system would give for an order to a bank, signed as it signs."""
 
-import secrets
-
-from msgspec.structs import replace
-
-from backend.bankleave import Leave, Order
-from backend.intent import Intent, intent_hash
-from backend.posting import Posting, Transfer
+from backend.bankleave import LEAVE_LIFE_MS, Leave, LeaveStatement, Order, message
+from backend.clock import SystemClock, to_ms
 from backend.settings import Settings
 from tests.ledger.signing import Authority
 
 
-def leave_for(settings: Settings, order: Order, *, published: bool = True) -> Leave:
+def leave_for(
+    settings: Settings, order: Order, *, published: bool = True, age_ms: int = 0
+) -> Leave:
     """published: by the key that banks know; else by a stranger's."""
-    shop = f"shop:{order.owner_id}"
-    posting = Posting(order.order_id, "payout", (Transfer(shop, "bank:payout", order.amount_fen),))
-    intent = Intent(
-        intent_id=order.order_id,
-        kind="payout",
-        payer_id=order.owner_id,
-        payee_id=order.token,
-        payee_name="演示银行 0001",
+    issued_at_ms = to_ms(SystemClock().now()) - age_ms
+    statement = LeaveStatement(
+        order_id=order.order_id,
+        token=order.token,
+        owner_id=order.owner_id,
         amount_fen=order.amount_fen,
-        fee_fen=0,
-        source=shop,
-        code="none",
-        posting=posting,
-        expires_at_ms=2_000_000_000_000,
-        nonce=secrets.token_bytes(32),
+        issued_at_ms=issued_at_ms,
+        expires_at_ms=issued_at_ms + LEAVE_LIFE_MS,
     )
-    authority = Authority(settings, published=published)
-    verdict = replace(authority.allow(posting).verdict, intent_hash=intent_hash(intent))
-    return Leave(intent, authority.sign([verdict])[0])
+    signer = Authority(settings, published=published).signer
+    return Leave(statement, signer.key_id, signer.sign(message(statement)))

@@ -298,7 +298,7 @@ async def open_world(settings: Settings, *, form: str = "local") -> AsyncIterato
     clock = FixedClock(datetime.now(UTC))  # noqa: TID251 — near the databases' own clock
     bank, sms = FileSigner(Path(settings.keys_dir), "bank"), SmsBox()
     keys.publish(Path(settings.bank_keys), bank)
-    decider = risk_service.build(settings, clock, sms)
+    decider = risk_service.build(settings, clock, sms, audited=False)
     async with AsyncExitStack() as stack:
         books = await stack.enter_async_context(running(settings, clock))
         ledger_face, risk_face = cast(Ledger, books), cast(Risk, decider)

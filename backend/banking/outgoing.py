@@ -23,10 +23,11 @@ from backend.bankword import BankStatement
 from backend.clock import Clock
 from backend.db import TX
 from backend.errors import DomainError
-from backend.risk import BankWord, BankWordInvalid
+from backend.risk import BankWord, BankWordInvalid, PayoutCardUnknown, PostingNotSeen
 
 SWEEP_ROUNDS = 50
 SWEEP_AT_ONCE = 32
+SEEN_AFTER_S = (0.1, 0.2, 0.4, 0.8)  # the auditor follows the books closely
 
 _encode = msgspec.msgpack.Encoder().encode
 _words = msgspec.msgpack.Decoder(BankWord)
@@ -82,7 +83,8 @@ class Route(Protocol[Row]):
         ...
 
     async def leave(self, order: Order) -> Leave:
-        """The security system's, for this card; the bank pays on nothing less."""
+        """The security system's, for this order; the bank pays on nothing less. Refuses also:
+        PostingNotSeen (for a moment), PayoutCardUnknown (for good)."""
         ...
 
     async def book_dispute(self, row: Row) -> None: ...
@@ -159,7 +161,22 @@ class Outgoing(Generic[Row]):
             return BankAnswer(outcome="pending")
         if self._clock.now() >= row.deadline_at:
             return await self._bank.end(*order)
-        return found or await self._bank.pay_out(*order, await self._route.leave(ask))
+        if found is not None:
+            return found
+        try:
+            leave = await self._leave(ask)
+        except PayoutCardUnknown:  # for good: the bank's word that it never pays brings it back
+            return await self._bank.end(*order)
+        return await self._bank.pay_out(*order, leave)
+
+    async def _leave(self, ask: Order) -> Leave:
+        """Refuses PostingNotSeen where even a little patience did not help: the sweeper comes."""
+        for pause_s in SEEN_AFTER_S:
+            try:
+                return await self._route.leave(ask)
+            except PostingNotSeen:
+                await asyncio.sleep(pause_s)
+        return await self._route.leave(ask)
 
     # -- what the bank said, and the books --------------------------------------------------------
 

@@ -247,9 +247,11 @@ class Risk(Protocol):
         ...
 
     async def payout_leave(self, order_id: str, token: str) -> Leave:
-        """What the bank is shown when an allowed payout or withdrawal is handed over: the intent
-        and its verdict, for this token alone. Refuses: IntentInvalid, IntentUsed (released),
-        PayerFrozen (by an alarm), CardMismatch, with an alarm."""
+        """What the bank is shown when a payout or withdrawal is handed over that has left its
+        account: signed for this order, token, owner and amount alone, for a short time. Refuses:
+        IntentInvalid (never allowed), PayoutCardUnknown (for good: the bank never told us of that
+        card), CardMismatch, with an alarm, IntentUsed (released, or on its way back), PayerFrozen
+        (by an alarm), PostingNotSeen (ask again: the auditor has not seen it leave yet)."""
         ...
 
     # money that leaves a shop

@@ -5,8 +5,6 @@ from datetime import datetime
 import msgspec
 
 from backend import bankword
-from backend.bankleave import KINDS, Leave
-from backend.clock import to_ms
 from backend.db import SEC
 from backend.errors import IdReused
 from backend.intent import Intent
@@ -14,12 +12,6 @@ from backend.risk import (
     BankWord,
     BankWordInvalid,
     CardMismatch,
-    IntentInvalid,
-    IntentUsed,
-    PayerFrozen,
-    decisions,
-    intents,
-    reservations,
 )
 from backend.risk.auditor import alarms
 from backend.risk.auditor.findings import Finding
@@ -85,33 +77,12 @@ async def of_intent(intent: Intent, owner_id: str, now: datetime) -> BankCard:
         intent.payee_id,
     )
     if card is None or (card.person_id, card.name) != (owner_id, intent.payee_name):
-        await _alarm(intent, now)
+        await alarm(intent, now)
         raise CardMismatch()
     return card
 
 
-async def leave(parts: Parts, order_id: str, token: str) -> Leave:
-    """Refuses: IntentInvalid, IntentUsed, PayerFrozen, CardMismatch, with an alarm."""
-    rows = await SEC.query(
-        "select content from risk.intent where intent_id = $1 and kind = any($2)",
-        order_id,
-        sorted(KINDS),
-    )
-    verdict = await decisions.last_allowed(order_id)
-    if not rows or verdict is None:
-        raise IntentInvalid()
-    intent, now = intents.parse(rows[0]["content"]), parts.clock.now()
-    if intent.payee_id != token:
-        await _alarm(intent, now)
-        raise CardMismatch()
-    if await reservations.release_asked(order_id):
-        raise IntentUsed()
-    if await SEC.query("select 1 from risk.frozen_account where account_id = $1", intent.source):
-        raise PayerFrozen()
-    return Leave(intent, parts.signatures.sign([verdict], to_ms(now))[0])
-
-
-async def _alarm(intent: Intent, now: datetime) -> None:
+async def alarm(intent: Intent, now: datetime) -> None:
     """Only somebody who writes other cards into the transaction system's tables gets here."""
     found = Finding(ALARM, intent.intent_id, frozenset({intent.source}))
     async with SEC.transaction():

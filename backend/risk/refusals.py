@@ -181,7 +181,11 @@ class OpenerRefused(DomainError, code="opener_refused"):
 
 
 class PayoutCardUnknown(DomainError, code="payout_card_unknown"):
-    """The shop's owner has not set that card with a passkey."""
+    """The shop's owner has not set that card with a passkey, or the bank never told us of it."""
+
+
+class PostingNotSeen(DomainError, code="posting_not_seen", retryable=True):
+    """Our own books do not show yet that the money has left its account."""
 
 
 class DeviceTooNew(DomainError, code="device_too_new"):

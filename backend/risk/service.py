@@ -56,6 +56,7 @@ from backend.risk import (
     enrolment,
     freeze,
     invitations,
+    leaves,
     limits,
     pay_codes,
     payouts,
@@ -214,7 +215,7 @@ class Service:
         await bank_cards.bind(self._parts, word)
 
     async def payout_leave(self, order_id: str, token: str) -> Leave:
-        return await bank_cards.leave(self._parts, order_id, token)
+        return await leaves.give(self._parts, order_id, token)
 
     async def prepare_refund(self, prepare_: PrepareRefund) -> Requirement:
         return await refunds.prepare(self._parts, prepare_)
@@ -279,8 +280,17 @@ class DemoService(Service):
         return tuple(await demo_history.allow(self._parts, told))
 
 
-def build(settings: Settings, clock: Clock | None = None, sms: SmsGateway | None = None) -> Service:
-    """The service on the open SEC database. Its verdict key is made and published if need be."""
+def build(
+    settings: Settings,
+    clock: Clock | None = None,
+    sms: SmsGateway | None = None,
+    *,
+    audited: bool = True,
+) -> Service:
+    """The service on the open SEC database. Its verdict key is made and published if need be.
+
+    audited: see `Parts`; False is for tests that run no auditor.
+    """
     signer = FileSigner(Path(settings.keys_dir), VERDICT_KEY)
     publish(Path(settings.verdict_keys), signer)
     parts = Parts(
@@ -288,8 +298,10 @@ def build(settings: Settings, clock: Clock | None = None, sms: SmsGateway | None
         party=RelyingParty(settings.rp_id, settings.origins),
         api=f"{settings.public_origin}/api/",
         sms=sms or HttpSms(settings.sms_url),
+        signer=signer,
         signatures=Signatures(signer),
         bank_keys=BankKeys(Path(settings.bank_keys)),
         code_key=secret_key(Path(settings.keys_dir), CODE_KEY),
+        audited=audited,
     )
     return DemoService(parts) if settings.demo else Service(parts)

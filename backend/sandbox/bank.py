@@ -12,7 +12,8 @@
 
 A refusal is 422 with a reason; the same id with other content 409. Decided orders carry a signed
 word, and the same word is posted to the wallet's `/bank/callbacks` until that answers 2xx. Nothing
-is paid out without the leave of the wallet's security system, for this very card and amount.
+is paid out without the leave of the wallet's security system, for this very order, and not for
+long.
 """
 
 import asyncio
@@ -143,7 +144,8 @@ class _Bank:
     async def _pay_out(self, request: web.Request) -> web.Response:
         ask = msgspec.json.decode(await request.read(), type=_PayOut)
         order = bankleave.Order(ask.order_id, ask.token, ask.person_id, ask.amount_fen)
-        if fault := bankleave.fault(ask.leave, order, keys.published(self._leave_keys)):
+        trusted = keys.published(self._leave_keys)
+        if fault := bankleave.fault(ask.leave, order, trusted, self._now_ms()):
             _log.error("payout_without_leave", order_id=ask.order_id, fault=fault)
             raise BankRefusal("leave")
         return await self._order(ask, bank_book.pay_out)

@@ -8,20 +8,11 @@ from aiohttp import web
 
 from backend.banking import BankUnavailable
 from backend.banking.gateway import HttpBank
-from backend.bankleave import Leave
-from backend.intent import Intent
-from backend.posting import Posting, Transfer
-from backend.verdict import SignedVerdict, Verdict
+from backend.bankleave import Leave, LeaveStatement
 from tests.ports import free_port
 
 ORDER = ("pyo_1", "tok", "mch_1", 100)
-POSTING = Posting("pyo_1", "payout", (Transfer("shop:mch_1", "bank:payout", 100),))
-INTENT = Intent(
-    "pyo_1", "payout", "mch_1", "tok", "演示银行 0001", 100, 0, "shop:mch_1", "none", POSTING, 1,
-    bytes(32),
-)  # fmt: skip
-VERDICT = Verdict("vrd_1", bytes(32), bytes(32), "allow", "S", 1, 1, 2)
-LEAVE = Leave(INTENT, SignedVerdict(VERDICT, 0, 1, (), "verdict+00000001", bytes(64)))
+LEAVE = Leave(LeaveStatement(*ORDER, 1, 2), "verdict+00000001", bytes(64))
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

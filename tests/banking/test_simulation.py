@@ -275,7 +275,7 @@ class Story:
 async def world(databases: Settings) -> AsyncIterator[World]:
     clock = TravelClock()
     async with running(databases, clock) as ledger:
-        made = World(databases, clock, ledger, build(databases, clock))
+        made = World(databases, clock, ledger, build(databases, clock, audited=False))
         yield made
         await made.close()
 

@@ -25,7 +25,9 @@ async def demo(databases: Settings) -> AsyncIterator[Settings]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(await bank.serve(settings))
         stack.push_async_callback(
-            await rpc.serve(RiskWithDemo, build(settings), settings.risk_rpc, settings)
+            await rpc.serve(
+                RiskWithDemo, build(settings, audited=False), settings.risk_rpc, settings
+            )
         )
         ledger = await stack.enter_async_context(running(settings))
         stack.push_async_callback(await rpc.serve(Ledger, ledger, settings.ledger_rpc, settings))

@@ -48,7 +48,7 @@ def outbox() -> Outbox:
 async def world(
     request: Any, sec: Settings, clock: FixedClock, outbox: Outbox
 ) -> AsyncIterator[World]:
-    service = build(sec, clock, outbox)
+    service = build(sec, clock, outbox, audited=False)
     assert isinstance(service, DemoService)
     if request.param == "local":
         yield World(service, clock, outbox)

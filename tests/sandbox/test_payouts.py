@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from backend import bankword, ids
-from backend.bankleave import Leave, Order
+from backend.bankleave import LEAVE_LIFE_MS, Leave, Order
 from backend.sandbox.cards import number
 from backend.settings import Settings
 from tests.leaves import leave_for
@@ -94,11 +94,12 @@ async def test_nothing_is_paid_out_without_leave_for_exactly_this(
         status, body = await payer.ask(wrong, good)
         assert (status, msgspec.json.decode(body)["reason"]) == (422, "leave")
         assert await customer.find(wrong.order_id) is None
-    to_thief = msgspec.structs.replace(good.intent, payee_id=thief)
+    to_thief = msgspec.structs.replace(good.statement, token=thief)
     swapped = msgspec.structs.replace(order, token=thief)
-    forged = msgspec.structs.replace(good, intent=to_thief)
+    forged = msgspec.structs.replace(good, statement=to_thief)
     stranger = leave_for(payer.settings, swapped, published=False)
-    for leave in (forged, stranger):
+    late = leave_for(payer.settings, swapped, age_ms=LEAVE_LIFE_MS)
+    for leave in (forged, stranger, late):
         status, body = await payer.ask(swapped, leave)
         assert (status, msgspec.json.decode(body)["reason"]) == (422, "leave")
     assert (await payer.ask(order, None))[0] == 400

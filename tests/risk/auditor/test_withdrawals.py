@@ -15,6 +15,7 @@ from backend.intent import Intent
 from backend.keys import FileSigner
 from backend.ledger import InsufficientFunds, NewAccount, Post
 from backend.posting import Posting, Transfer
+from backend.risk import PostingNotSeen
 from backend.risk.auditor.full import verify
 from backend.risk.service import DemoService, build
 from backend.settings import Settings
@@ -65,6 +66,28 @@ async def test_out_to_the_bank_and_back_is_lawful(world: World, town: Town, watc
     assert await watch.alarms() == []
     report = await verify({town.signer.key_id: town.signer.public_key})
     assert not report.findings
+
+
+async def test_leave_for_the_bank_is_given_once_it_was_seen_to_go(
+    world: World, town: Town, watch: Watch, root: asyncpg.Connection
+) -> None:
+    """Only of the very posting that was allowed: a company's own one under the same id is none."""
+    person = await with_money(world, town, 2 * TAKEN_FEN)
+    out, hidden = withdrawal(world, person, fee=10), withdrawal(world, person)
+    signed = await draw(world, person, out)
+    await draw(world, person, hidden)
+    own = Transfer(BANK, PAYOUT, TAKEN_FEN)
+    await town.ledger.post(Post(Posting(hidden.intent_id, "payout_sent", (own,))))
+    await watch.caught_up()
+    for each in (out, hidden):
+        with pytest.raises(PostingNotSeen):
+            await world.risk.payout_leave(each.intent_id, each.payee_id)
+    await town.ledger.post(Post(out.posting, signed))
+    await watch.caught_up()
+    leave = await world.risk.payout_leave(out.intent_id, out.payee_id)
+    assert leave.statement.amount_fen == TAKEN_FEN - 10
+    with pytest.raises(PostingNotSeen):
+        await world.risk.payout_leave(hidden.intent_id, hidden.payee_id)
 
 
 async def test_one_without_a_verdict(
