@@ -12,6 +12,7 @@ from backend.risk.refusals import (
     PaymentNotSeen,
     RefundTooLate,
     RefundTooMuch,
+    ReversalsExhausted,
 )
 from backend.risk.shapes_shop import (
     LATE_WINDOW,
@@ -22,6 +23,10 @@ from backend.risk.shapes_shop import (
 )
 
 SHOWN = "shown"
+# Of one shop, in a day, by itself: more than an outage leaves behind at its tills. What is beyond
+# moves by people's hands, and operators hear of it.
+ALONE_DAY_COUNT = 20
+ALONE_DAY_FEN = 10_000_00
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -67,6 +72,19 @@ def check(refund: Refund, paid: Paid | None, now: datetime) -> Paid:
     if refund.intent.fee_fen not in _fees(paid, amount_fen):
         raise IntentInvalid()
     return paid
+
+
+class Alone(msgspec.Struct, frozen=True):
+    """What went back by itself, of a shop on a day."""
+
+    count: int
+    fen: int
+
+
+def check_alone(amount_fen: int, before: Alone) -> None:
+    """Refuses: ReversalsExhausted."""
+    if before.count >= ALONE_DAY_COUNT or before.fen + amount_fen > ALONE_DAY_FEN:
+        raise ReversalsExhausted()
 
 
 def passkey_reasons(

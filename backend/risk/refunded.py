@@ -9,7 +9,8 @@ import msgspec
 from backend.db import SEC
 from backend.intent import Intent
 from backend.risk import IntentInvalid, PrepareRefund, intents
-from backend.risk.refund_rules import Paid
+from backend.risk.refund_rules import Alone, Paid
+from backend.risk.rules import day_of
 
 SEEN_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.05
@@ -99,6 +100,20 @@ async def _is_seen(payment_id: str) -> bool:
         payment_id,
     )
     return bool(row["seen"])
+
+
+async def alone_of(shop_id: str, now: datetime) -> Alone:
+    found = await SEC.one(
+        Alone,
+        "select count(*) as count, coalesce(sum(r.amount_fen), 0)::bigint as fen "
+        "from risk.reservation r join risk.refund f using (intent_id) "
+        "where r.person_id = $1 and r.day = $2 and r.refund_of is not null "
+        "and r.released_at is null and f.actor_id = ''",
+        shop_id,
+        day_of(now),
+    )
+    assert found is not None, "a count has a row"
+    return found
 
 
 async def stored_of(intent_id: str) -> Asked | None:

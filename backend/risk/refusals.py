@@ -140,6 +140,10 @@ class RefundTooLate(DomainError, code="refund_too_late"):
     """More than a year after the payment."""
 
 
+class ReversalsExhausted(DomainError, code="reversals_exhausted"):
+    """As much of the shop's money as may go back by itself in a day has gone."""
+
+
 class PaymentNotSeen(DomainError, code="payment_not_seen", retryable=True):
     """The security system has not seen the payment in the books yet: again in a moment."""
 

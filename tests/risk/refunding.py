@@ -44,10 +44,13 @@ async def sell(world: World, amount_fen: int = 100_00, fee_fen: int = 0) -> Sale
     return Sale(owner, payer, shop_id, paid)
 
 
-async def charge(world: World, fee_fen: int = 0, by: Role | None = None) -> tuple[Sale, Person]:
-    """As `sell`, but the payer's code was read, by the owner or by somebody new."""
-    owner, payer = await world.person(), await world.person()
-    shop_id = await found_shop(world, owner)
+async def charge(
+    world: World, fee_fen: int = 0, by: Role | None = None, at: Sale | None = None
+) -> tuple[Sale, Person]:
+    """As `sell`, but the payer's code was read, by the owner or by somebody new. at: the shop of an
+    earlier sale."""
+    owner, payer = at.owner if at else await world.person(), await world.person()
+    shop_id = at.shop_id if at else await found_shop(world, owner)
     reader = await hire(world, shop_id, owner, by) if by else owner
     wanted = altered(world.intent(payer, 100_00, shop_id), code="shown")
     wanted = with_fee(wanted, fee_fen) if fee_fen else wanted

@@ -1,6 +1,9 @@
 """What came too late for its till goes back without anybody's device, and nothing else does."""
 
+import asyncio
+from contextlib import nullcontext
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -15,7 +18,9 @@ from backend.risk import (
     PrepareRefund,
     RefundTooLate,
     RefundTooMuch,
+    ReversalsExhausted,
 )
+from backend.risk.refund_rules import ALONE_DAY_COUNT, ALONE_DAY_FEN, Alone, check_alone
 from backend.shop_roles import Role
 from backend.verdict import CHARGE_LIFE_MS
 from tests.risk.people import World
@@ -102,6 +107,69 @@ async def test_who_prepared_it_authorizes_it(world: World) -> None:
         await world.risk.authorize_refund(
             AuthorizeRefund(late.intent.intent_id, clerk.person_id, clerk.secret)
         )
+
+
+@pytest.mark.parametrize(
+    ("amount_fen", "before", "fits"),
+    [
+        (ALONE_DAY_FEN, Alone(0, 0), True),
+        (ALONE_DAY_FEN + 1, Alone(0, 0), False),
+        (1, Alone(1, ALONE_DAY_FEN - 1), True),
+        (2, Alone(1, ALONE_DAY_FEN - 1), False),
+        (1, Alone(ALONE_DAY_COUNT - 1, 1), True),
+        (1, Alone(ALONE_DAY_COUNT, 1), False),
+    ],
+)
+def test_so_much_of_a_shop_goes_back_in_a_day(amount_fen: int, before: Alone, fits: bool) -> None:
+    with nullcontext() if fits else pytest.raises(ReversalsExhausted):
+        check_alone(amount_fen, before)
+
+
+async def test_beyond_it_nothing_does_and_an_alarm_says_so_but_freezes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.risk.refund_rules.ALONE_DAY_COUNT", 1)
+    first, _ = await charge(world)
+    sales = [first, *[(await charge(world, at=first))[0] for _ in range(2)]]
+    world.clock.move(PATIENCE)
+    asked = [by_itself(world, sale) for sale in sales]
+    for each in asked:
+        await world.risk.prepare_refund(each)
+    given = await asyncio.gather(
+        *(world.risk.authorize_refund(answer(each)) for each in asked), return_exceptions=True
+    )
+    assert sum(isinstance(one, ReversalsExhausted) for one in given) == 2
+    again = asked[[isinstance(one, ReversalsExhausted) for one in given].index(True)]
+    with pytest.raises(ReversalsExhausted):
+        await world.risk.prepare_refund(again)
+    alarms = (await world.risk.status()).alarms
+    assert {(alarm.kind, alarm.accounts) for alarm in alarms} == {("reversals_exhausted", ())}
+    assert all(first.shop_id in alarm.detail for alarm in alarms)
+    other, _ = await charge(world)  # of another shop
+    world.clock.move(PATIENCE)
+    await give_back(world, by_itself(world, other))
+    sale = sales[asked.index(again)]
+    by_hand = refund_of(world, sale, 100_00)  # people still can
+    assert (await give_back(world, by_hand)).verdict.decision == "allow"
+
+
+async def test_the_next_day_has_its_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.risk.refund_rules.ALONE_DAY_FEN", 100_00)
+    world.clock.move(until_noon(world))
+    first, _ = await charge(world)
+    second, _ = await charge(world, at=first)
+    world.clock.move(PATIENCE)
+    await give_back(world, by_itself(world, first))
+    with pytest.raises(ReversalsExhausted):
+        await give_back(world, by_itself(world, second))
+    world.clock.move(timedelta(hours=13))
+    assert (await give_back(world, by_itself(world, second))).verdict.decision == "allow"
+
+
+def until_noon(world: World) -> timedelta:
+    """In Shanghai, by whose days limits are counted."""
+    here = world.clock.now().astimezone(ZoneInfo("Asia/Shanghai"))
+    return here.replace(hour=12, minute=0) + timedelta(days=1) - here
 
 
 async def test_nothing_leaves_a_frozen_shop(world: World) -> None:
