@@ -13,6 +13,7 @@ from backend.identity import (
     PhoneTokens,
     RefreshReused,
     SignedOut,
+    Theft,
 )
 from backend.ids import is_id
 from backend.risk import (
@@ -81,7 +82,12 @@ async def refresh(services: Services, refresh_token: str, thumbprint: str) -> Ph
         turned = await services.identity.refresh(refresh_token, thumbprint)
     except RefreshReused as reused:
         if reused.session is not None:
-            await tell_thefts(services)
+            # Its own alone: the caller waits. Older ones are the worker's.
+            gone = reused.session
+            theft = Theft(
+                session_id=gone.session_id, person_id=gone.person_id, device_id=gone.device_id
+            )
+            await _tell(services, theft)
         raise
     session = turned.session
     try:
@@ -99,14 +105,20 @@ async def tell_thefts(services: Services) -> int:
     now, the worker tells it later; how many it was told."""
     told = 0
     for theft in await services.identity.thefts():
-        try:
-            await services.risk.suspect_takeover(theft.person_id, theft.device_id)
-        except (Unavailable, OutcomeUnknown):
-            _log.error("takeover_not_told", person_id=theft.person_id, device_id=theft.device_id)
+        if not await _tell(services, theft):
             break
-        await services.identity.theft_told(theft.session_id)
         told += 1
     return told
+
+
+async def _tell(services: Services, theft: Theft) -> bool:
+    try:
+        await services.risk.suspect_takeover(theft.person_id, theft.device_id)
+    except (Unavailable, OutcomeUnknown):
+        _log.error("takeover_not_told", person_id=theft.person_id, device_id=theft.device_id)
+        return False
+    await services.identity.theft_told(theft.session_id)
+    return True
 
 
 async def leave(services: Services, person_id: str, session_id: str, device_secret: str) -> None:

@@ -8,6 +8,7 @@ that it is for a call of that operation, and that it was not spent for other mon
 import hmac
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote
@@ -45,6 +46,7 @@ ERRORS: Mapping[str, str] = {
     "use_dpop_nonce": "use_dpop_nonce",
 }
 REFRESH_REFUSED = "invalid_grant"
+KEPT = timedelta(minutes=1)  # beyond a proof's own end: who forgets it has a clock of its own
 _CALLER, _HOLDER, _REFUSED = "caller", "holder", "auth_refused"
 
 _log = structlog.get_logger(__name__)
@@ -221,7 +223,7 @@ async def _remembering(services: Services) -> AsyncIterator[str]:
 
 
 def _spent(proven: Proof, memory_id: str) -> SpentProof:
-    ends_at = from_ms((proven.iat + MAX_SKEW_S + 1) * 1000)
+    ends_at = from_ms((proven.iat + MAX_SKEW_S) * 1000) + KEPT
     return SpentProof(
         thumbprint=proven.thumbprint, jti=proven.jti, ends_at=ends_at, memory_id=memory_id
     )

@@ -5,13 +5,16 @@ secrets, and they carry ids of their own. Who runs a write gets ids from its key
 one that was cut off half-way goes on where it stood, even when no answer was kept. FRESH: answers
 that are secrets or live for minutes are not kept; asked again, they are made again. REPEATABLE: the
 database decides it once, so who asks again after a crash need not wait until the first is surely
-dead.
+dead; `repeatable_but(field)` where that field of the body is a guess, and guesses are counted.
 
 A key is its caller's own: of a person, for staff in the shop that they act for, or, where nobody is
 signed in, of the phone's key that has just proven itself.
 """
 
+import asyncio
 import re
+from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -45,7 +48,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OPT = "idempotent"
 _FRESH = "fresh"
 FRESH = {_FRESH: True}
-_LEASE = "lease"
+_LEASE, _GUESS = "lease", "guess"
 REPEATABLE = {_LEASE: SHORT_LEASE}
 HEADER, REPLAYED = "idempotency-key", "idempotent-replayed"
 
@@ -71,8 +74,7 @@ class IdempotencyMiddleware(ASGIMiddleware):
         request = StrictRequest(scope, receive)
         write = await _write(request, await _account(request))
         idempotency: Idempotency = scope["litestar_app"].state.services.idempotency
-        lease = scope["route_handler"].opt.get(_LEASE, LEASE)
-        begun = await idempotency.begin(write, lease)
+        begun = await _begun(idempotency, write, await _lease(request))
         if isinstance(begun, Answer):
             await _answer(send, begun, replayed=True)
             return
@@ -84,6 +86,11 @@ class IdempotencyMiddleware(ASGIMiddleware):
             await idempotency.release(begun)
             raise
         await _answer(send, await _settled(idempotency, begun, heard.answer(), scope))
+
+
+def repeatable_but(guess: str) -> dict[str, Any]:
+    """The opt of handlers that are REPEATABLE unless this field of the body says something."""
+    return REPEATABLE | {_GUESS: guess}
 
 
 def not_for_good(scope: Scope) -> None:
@@ -115,6 +122,28 @@ class _Heard:
         assert self._start["type"] == "http.response.start"
         headers = tuple((bytes(name), bytes(value)) for name, value in self._start["headers"])
         return Answer(self._start["status"], headers, bytes(self._body))
+
+
+async def _lease(request: StrictRequest) -> timedelta:
+    opt = request.route_handler.opt
+    if _GUESS in opt and getattr(await request.json(), opt[_GUESS]):
+        return LEASE
+    found = opt.get(_LEASE, LEASE)
+    assert isinstance(found, timedelta)
+    return found
+
+
+async def _begun(idempotency: Idempotency, write: Write, lease: timedelta) -> Claim | Answer:
+    """Whoever is cancelled while the lease is being taken gives it back."""
+    beginning = asyncio.ensure_future(idempotency.begin(write, lease))
+    try:
+        return await asyncio.shield(beginning)
+    except asyncio.CancelledError:
+        with suppress(Exception):  # refused: there is nothing to give back; else the lease ends
+            begun = await beginning
+            if isinstance(begun, Claim):
+                await idempotency.release(begun)
+        raise
 
 
 async def _settled(idempotency: Idempotency, claim: Claim, answer: Answer, scope: Scope) -> Answer:

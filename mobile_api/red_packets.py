@@ -14,7 +14,7 @@ from backend.services import Services
 from backend.settings import Settings
 from mobile_api.caller import Caller, Once
 from mobile_api.consent import Confirmation, until_done
-from mobile_api.idempotent import FRESH, REPEATABLE
+from mobile_api.idempotent import FRESH, repeatable_but
 from mobile_api.listing import checked
 from mobile_api.packet_views import (
     DetailView,
@@ -157,7 +157,7 @@ async def confirm_red_packet(
     return packet_view(settings, caller, await services.redpackets.confirm(answer), concerned=True)
 
 
-@post("/v1/red-packets/{packet_id:str}/open", status_code=200, opt=REPEATABLE)
+@post("/v1/red-packets/{packet_id:str}/open", status_code=200, opt=repeatable_but("passcode"))
 async def open_red_packet(
     data: JSONBody[Opening],
     caller: NamedDependency[Caller],

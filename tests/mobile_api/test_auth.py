@@ -198,6 +198,20 @@ async def test_a_proof_is_used_once(phone: Phone, world: World) -> None:
     refused(await send(phone, proofs=[proof]), "proof_refused", "invalid_dpop_proof", "time")
 
 
+async def test_a_proof_is_remembered_by_whoever_has_a_faster_clock(
+    phone: Phone, world: World
+) -> None:
+    ahead = timedelta(seconds=45)
+    phone.skew = timedelta(seconds=59)
+    proof = phone.prove("GET", ME, b"", True)
+    assert (await send(phone, proofs=[proof])).status_code == 200
+    world.later(seconds=118)  # its last moments
+    world.clock.move(ahead)
+    await world.services.identity.sweep()
+    world.clock.move(-ahead)
+    refused(await send(phone, proofs=[proof]), "proof_replayed", "invalid_dpop_proof")
+
+
 async def test_the_same_jti_in_another_text(phone: Phone) -> None:
     assert (await ask(phone, jti="once")).status_code == 200
     refused(await ask(phone, jti="once", more="text"), "proof_replayed", "invalid_dpop_proof")

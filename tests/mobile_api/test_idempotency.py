@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextvars import Context
 from datetime import timedelta
 from typing import Any, cast
 
@@ -192,6 +193,35 @@ async def test_a_storm_of_one_key_runs_once(client: httpx.AsyncClient, probe: Pr
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
     assert len(probe.ids) == 1
+
+
+async def test_two_contents_of_one_key_at_once(client: httpx.AsyncClient, probe: Probe) -> None:
+    key, other = _key(), {"money": {"amount": 24_00, "currency": "CNY"}}
+    answers = await asyncio.gather(*(_write(client, key, body) for body in (BODY, other) * 3))
+    ran = [n for n, answer in enumerate(answers) if answer.status_code == 201]
+    assert ran
+    assert len({n % 2 for n in ran}) == 1
+    assert len(probe.ids) == 1
+    for n, answer in enumerate(answers):
+        if n % 2 != ran[0] % 2:
+            _refused(answer, 422, KeyReused)
+
+
+async def test_who_is_cancelled_while_the_lease_is_taken_gives_it_back(
+    client: httpx.AsyncClient, probe: Probe
+) -> None:
+    key = _key()
+    async with TX.transaction():
+        await TX.query("lock table idempotency.write in exclusive mode")
+        gone = asyncio.create_task(_write(client, key), context=Context())
+        while not await TX.query("select pg_sleep(0.01) from pg_locks where not granted"):
+            pass
+        gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert probe.ids == []
+    assert len(await TX.query("select 1 from idempotency.write")) == 1
+    assert (await _write(client, key)).status_code == 201
 
 
 async def test_a_process_that_died_blocks_for_its_lease_only(
