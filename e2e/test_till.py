@@ -1,8 +1,11 @@
 """The till: every way to be paid, and every way back."""
 
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
+import pypdfium2  # type: ignore[import-untyped]
 import pytest
+import zxingcpp
 from playwright.sync_api import expect
 
 from e2e import steps
@@ -104,6 +107,7 @@ def test_a_static_code_of_a_poster(till: Callable[..., Till]) -> None:
     both = till()
     path = steps.poster_path(both.shop)
     steps.shot(both.shop.page, "poster")
+    assert urlsplit(_printed(both.shop)).path == path
     both.customer.page.goto(path)
     expect(both.customer.page.locator("main")).to_contain_text(SHOP)
     both.customer.page.locator("input[name=amount]").fill("18.50")
@@ -113,6 +117,17 @@ def test_a_static_code_of_a_poster(till: Callable[..., Till]) -> None:
     expect(both.customer.page.locator(".outcome--ok")).to_be_visible()
     assert "81.50" in steps.balance(both.customer)
     both.check()
+
+
+def _printed(owner: Visitor) -> str:
+    """The code on the file for the printer, as a scanner reads it off the paper."""
+    with owner.page.expect_download() as waiting:
+        owner.page.locator("a[download][href*='poster.pdf']").click()
+    assert waiting.value.suggested_filename.endswith(".pdf")
+    page = pypdfium2.PdfDocument(waiting.value.path())[0]
+    found = zxingcpp.read_barcodes(page.render(scale=2).to_pil().convert("L"))
+    assert len(found) == 1, "not one code on the paper"
+    return str(found[0].text)
 
 
 def test_two_part_refunds_and_a_third_that_is_refused(till: Callable[..., Till]) -> None:
