@@ -69,3 +69,29 @@ async def test_an_invitation_is_of_the_role_and_store_that_the_passkey_signed(
     await TX.query("update merchant.invitation set store_id = ''")
     with pytest.raises(InvitationInvalid):  # not the store that was signed
         await merchant.invitation(invited.secret)
+
+
+async def test_an_invitation_waits_no_longer_than_its_inviter_may_invite(
+    world: World, owner: Wallet, seat: Seat, li: Wallet
+) -> None:
+    merchant = world.services.merchant
+    await world.hire(owner, li, Role.MANAGER)
+    for inviter in (owner, li):
+        by = await merchant.seat(inviter.person_id)
+        await merchant.invite(by, await world.inviting(inviter))
+    assert len(await merchant.waiting_invitations(seat)) == 2
+    changed = await world.changing(owner, li.person_id, Role.FINANCE)
+    await merchant.change_member(seat, changed)
+    assert len(await merchant.waiting_invitations(seat)) == 1
+
+
+async def test_no_invitation_waits_for_who_joined_with_it_and_left(
+    world: World, owner: Wallet, seat: Seat, li: Wallet
+) -> None:
+    merchant = world.services.merchant
+    await world.hire(owner, li, Role.CASHIER)
+    assert await merchant.waiting_invitations(seat) == ()
+    await merchant.change_member(seat, await world.changing(owner, li.person_id, None))
+    assert await merchant.waiting_invitations(seat) == ()
+    await world.hire(owner, li, Role.CASHIER)
+    assert await merchant.waiting_invitations(seat) == ()
