@@ -100,6 +100,11 @@ class Visitor:
                 {"authenticatorId": self.authenticator, "credential": credential},
             )
 
+    def play(self, rate: float) -> None:
+        """How fast what moves on the page moves; 0: it waits to be looked at."""
+        self.cdp.send("Animation.enable")
+        self.cdp.send("Animation.setPlaybackRate", {"playbackRate": rate})
+
     def override(self, **bits: bool) -> None:
         """isBogusSignature, isBadUV, isBadUP of the next ceremonies."""
         self.cdp.send(

@@ -22,6 +22,10 @@ ARTEFACTS = Path("artefacts/e2e")
 
 QR = zxingcpp.barcode_formats_from_str("QRCode")
 
+# The page turns, and the amount rises among coins.
+TURNING_MS = (320, 800, 1200)
+HELD = """(at) => document.getAnimations().forEach((a) => { a.pause(); a.currentTime = at; })"""
+
 DOORS_A_MINUTE = 8  # sign-ups, at about five posts each, and other doors beside them
 
 _numbers = itertools.count(13712340001)
@@ -281,11 +285,20 @@ def send_packet(visitor: Visitor, kind: str, yuan: str, count: str = "", to: str
     return urlsplit(page.locator("#packet-link").inner_text()).path
 
 
-def open_packet(visitor: Visitor) -> str:
-    """Open the envelope on the page; what was in it."""
+def open_packet(visitor: Visitor, turning: str = "") -> str:
+    """Open the envelope on the page; what was in it. turning: the name of a picture in between."""
     page = visitor.page
+    if turning:
+        visitor.play(0)
     page.locator("#open").click()
     amount = page.locator(".won__amount .amount")
+    if turning:
+        page.locator(".turn--now").wait_for()
+        for step, at_ms in enumerate(TURNING_MS, 1):
+            page.evaluate(HELD, at_ms)
+            shot(page, f"{turning}-{step}")
+        visitor.play(1)
+        page.evaluate("document.getAnimations().forEach((a) => a.play())")
     expect(amount).to_be_visible()
     return amount.inner_text().replace("\n", "").strip()
 

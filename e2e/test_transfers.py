@@ -28,6 +28,7 @@ def test_a_delayed_transfer_is_called_back(wallet: Wallet, visitor: Make) -> Non
     steps.transfer(anna, "本本", "20", delay="24")
     transfer, page = anna.page.url, anna.page
     expect(page.locator(".outcome--wait")).to_be_visible()
+    steps.in_every_form(anna, "transfer-waiting")
     assert "80.00" in steps.balance(anna)
 
     notice = ben.page.locator("a.notice--unread", has_text="稍后到账")
@@ -42,15 +43,16 @@ def test_a_delayed_transfer_is_called_back(wallet: Wallet, visitor: Make) -> Non
     page.locator("form[action$='/recall'] button[type=submit]").click()
     expect(page.locator("main")).to_contain_text("已撤回")
     expect(ben.page.locator("main")).to_contain_text("撤回", timeout=SOON_MS)
-    steps.shot(ben.page, "transfer-recalled-payee")
+    steps.in_every_form(ben, "transfer-recalled-payee")
     assert "100.00" in steps.balance(anna)
     assert steps.balance(ben) == "¥0.00"
 
     page.goto(transfer)  # the bill says both: what went out, and that all of it came back
+    steps.in_every_form(anna, "transfer-recalled")
     page.locator("main a[href^='/bills/']").click()
     expect(page.locator("#detail")).to_contain_text("20.00")
     expect(page.locator("#detail")).to_contain_text("已退")
-    steps.shot(page, "transfer-recalled-bill")
+    steps.in_every_form(anna, "transfer-recalled-bill")
     ben.page.goto("/bills")
     expect(ben.page.locator("main a.row")).to_have_count(0)  # it never was ben's
     assert anna.errors == []
@@ -74,6 +76,8 @@ def test_a_bill_split_among_friends(wallet: Wallet, visitor: Make) -> None:
         one.page.locator("#bell").click()
         one.page.locator("a.notice--unread", has_text="向你收款 ¥30.00").click()
         one.page.wait_for_url("**/requests/req_*")
+        if one is cleo:
+            steps.in_every_form(cleo, "split-asked")  # one has paid, two have not
         one.page.locator("main a[href^='/send/']").click()
         one.page.locator("#f-name_check").fill("本")  # not a friend, and the first time
         one.page.locator("form .pay__dock button[type=submit]").click()
@@ -83,7 +87,7 @@ def test_a_bill_split_among_friends(wallet: Wallet, visitor: Make) -> None:
     dan.page.goto(ben.page.url)
     dan.page.locator("form[action$='/decline'] button[type=submit]").click()
     expect(asked).to_contain_text("已拒绝", timeout=SOON_MS)
-    steps.shot(ben.page, "split-done")
+    steps.in_every_form(ben, "split-done")
 
     assert "70.00" in steps.balance(anna)
     assert "20.00" in steps.balance(cleo)
