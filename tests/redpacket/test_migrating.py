@@ -95,9 +95,9 @@ async def test_over_packets_that_are_under_way(party: Party) -> None:
     await packets.sweep()
     ended = await party.now(packet)
     assert ended.returned_fen == ended.total_fen - sum(share.amount_fen for share in told)
-    for one in (packet, dropped, over):
-        assert (await party.now(one)).status == "returned"
-        assert (await packets.verify(one.packet_id)).fair
+    for each in (packet, dropped, over):
+        assert (await party.now(each)).status == "returned"
+        assert (await packets.verify(each.packet_id)).fair
 
 
 async def columns() -> set[str]:
