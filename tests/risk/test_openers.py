@@ -237,17 +237,18 @@ async def test_people_on_one_machine_can_not_pass_its_limit_at_once(
     await SEC.query(
         "update risk.device set opened_day = '2026-11-23', opened = $2 where device_id = $1",
         ann.device_id,
-        openers.DEVICE_OPENED_DAY - 3,
+        openers.DEVICE_OPENED_DAY - 5,
     )
-    fundings = await many(world, 8, 3_00)
-    answers = await asyncio.gather(
-        *(judged(world, funding, ann) for funding in fundings[:4]),
-        *(judged(other, funding, on_anns) for funding in fundings[4:]),
-    )
-    assert sorted(code for [code] in answers) == [""] * 3 + ["open_limit"] * 5
-    codes = [code for [code] in answers]
-    for funding, code, person in zip(fundings, codes, [ann] * 4 + [on_anns] * 4, strict=True):
-        if not code:
+    asked = [(world, ann), (other, on_anns)] * 5
+    fundings = [
+        (*who, funding) for who, funding in zip(asked, await many(world, 10, 3_00), strict=True)
+    ]
+    codes = []
+    for some in (fundings[:2], fundings[2:]):  # first, each gets its connection
+        codes += await asyncio.gather(*(judged(w, funding, person) for w, person, funding in some))
+    assert sorted(codes) == [[""]] * 5 + [["open_limit"]] * 5
+    for code, (_, person, funding) in zip(codes, fundings, strict=True):
+        if code == [""]:
             await world.risk.authorize_shares(shares(funding, (person, 1_00)))
     assert await opened_on(ann) == openers.DEVICE_OPENED_DAY
 

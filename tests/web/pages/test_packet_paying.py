@@ -53,7 +53,7 @@ async def test_a_lost_answer_leads_to_the_packet_and_pays_once(enter: Enter) -> 
 async def test_who_left_the_passkey_pays_the_same_packet(enter: Enter) -> None:
     anna = await enter(2000_00)
     await anna.see("/packets/new")
-    asked = await anna.tap("/packets", WISH | {"amount": "1200", "count": "6"})
+    asked = await anna.tap("/packets", WISH | {"amount": "900", "count": "6"})
     assert "data-ceremony" in asked.text
     [packet_id] = await stored()
     here = f"/packets/{packet_id}/payment"
@@ -62,7 +62,7 @@ async def test_who_left_the_passkey_pays_the_same_packet(enter: Enter) -> None:
         assert said in kept.text
     shared = await sign(anna, await anna.tap(here))
     assert shared.url.path == f"/packets/{packet_id}/share"
-    assert await balance(anna) == 800_00
+    assert await balance(anna) == 1_100_00
     assert (await anna.see(here)).url.path == f"/packets/{packet_id}/share"
     assert await stored() == [packet_id]
 
@@ -70,7 +70,7 @@ async def test_who_left_the_passkey_pays_the_same_packet(enter: Enter) -> None:
 async def test_a_failed_passkey_ends_it_and_keeps_what_was_typed(enter: Enter) -> None:
     anna = await enter(2000_00)
     await anna.see("/packets/new")
-    await anna.tap("/packets", WISH | {"amount": "1200", "count": "6"})
+    await anna.tap("/packets", WISH | {"amount": "900", "count": "6"})
     [packet_id] = await stored()
     failed = await anna.tap(
         f"/packets/{packet_id}/confirmation", {"ceremony_id": "x", "response_json": "{}"}
@@ -80,14 +80,14 @@ async def test_a_failed_passkey_ends_it_and_keeps_what_was_typed(enter: Enter) -
     assert "No money has moved." in (await anna.see(f"/packets/{packet_id}/payment")).text
     await anna.see(f"/packets/new?again={packet_id}")
     form = anna.browser.form("/packets").fields
-    assert (form["amount"], form["count"], form["greeting"]) == ("1200.00", "6", "步步高升")
+    assert (form["amount"], form["count"], form["greeting"]) == ("900.00", "6", "步步高升")
     assert form["packet_id"] != packet_id
 
 
 async def test_a_passkey_page_that_is_loaded_again_is_the_packet(enter: Enter) -> None:
     anna = await enter(2000_00)
     await anna.see("/packets/new")
-    asked = await anna.tap_htmx("/packets", WISH | {"amount": "1200", "count": "6"})
+    asked = await anna.tap_htmx("/packets", WISH | {"amount": "900", "count": "6"})
     [packet_id] = await stored()
     assert asked.headers["hx-push-url"] == f"/packets/{packet_id}/payment"
     unpaid = await anna.see(f"/packets/{packet_id}/share")
@@ -133,9 +133,9 @@ async def test_a_form_that_was_changed_after_going_back(enter: Enter) -> None:
     anna = await enter(2000_00)
     await anna.see("/packets/new")
     form = anna.browser.page
-    await anna.tap("/packets", WISH | {"amount": "1200", "count": "6"})
+    await anna.tap("/packets", WISH | {"amount": "900", "count": "6"})
     anna.browser.page = form
-    changed = await anna.tap("/packets", WISH | {"amount": "1199", "count": "6"})
+    changed = await anna.tap("/packets", WISH | {"amount": "899", "count": "6"})
     assert changed.status_code == 409
     assert FORM in changed.text
     assert await balance(anna) == 2000_00
