@@ -72,8 +72,10 @@ class Catalogue:
         """For whoever stands at a till: what refuses a customer speaks of the customer there."""
         return self._at_till(error.code, self.refusal(error))
 
-    def at_till_code(self, code: str) -> RefusalText:
-        return self._at_till(code, self.refusal_code(code))
+    def at_till_code(self, code: str, *, asked: bool) -> RefusalText:
+        """asked: whether the customer was asked; who was not can't have been too slow."""
+        text = self.refusal_code(code)
+        return self._at_till(code, text) if asked else self._unasked(code, text)
 
     def refusal_code(self, code: str) -> RefusalText:
         """The text of a refusal that was stored by its code."""
@@ -102,6 +104,12 @@ class Catalogue:
         if not own:
             return text
         return RefusalText(own, "", text.money, self.gettext(f"till_refusal.{code}.todo"))
+
+    def _unasked(self, code: str, text: RefusalText) -> RefusalText:
+        own = self._optional(f"till_unasked.{code}")
+        if not own:
+            return self._at_till(code, text)
+        return RefusalText(own, "", text.money, self.gettext(f"till_unasked.{code}.todo"))
 
     def _detail(self, key: str, params: dict[str, str | int]) -> str:
         """A limit may have words of its own: "¥0.00 left" says little of one that counts."""

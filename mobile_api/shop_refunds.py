@@ -35,7 +35,8 @@ Said = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 class ShopRefund(msgspec.Struct, frozen=True, kw_only=True):
     """status: "created" (answer `requirement`), "authorized", "posted", "refused". requirement:
-    null when nothing is asked for. Clients must accept further values."""
+    null when nothing is asked for. staff: null of what went back by itself, because it came too
+    late for its till. Clients must accept further values."""
 
     object: str = "refund"
     id: str
@@ -45,7 +46,7 @@ class ShopRefund(msgspec.Struct, frozen=True, kw_only=True):
     fee: Amount  # what the shop gets back of it
     reason: str
     reversal: bool
-    staff: str
+    staff: str | None
     status: str
     refusal: str
     created: str
@@ -242,7 +243,7 @@ def _refund(refund: Refund, requirement: RequirementView | None = None) -> ShopR
         fee=amount_of(refund.fee_fen),
         reason=refund.reason,
         reversal=refund.reversal,
-        staff=refund.actor_id,
+        staff=refund.actor_id or None,
         status=refund.status,
         refusal=refund.refusal_code,
         created=timestamp(refund.created_at),

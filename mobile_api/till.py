@@ -37,10 +37,10 @@ Digits = Annotated[str, msgspec.Meta(min_length=18, max_length=64)]
 class TillOrder(msgspec.Struct, frozen=True, kw_only=True):
     """state: "open", "paying", "paid", "expired", "cancelled"; of a payment code also "failed"
     (refusal says why; nothing has moved), "user_paying" (the customer is asked for a passkey until
-    `expires`), "unknown" (ask again; it ends by itself: what is not settled within 30 s fails or
-    goes back), "reversed". Clients must accept further
-    states. address: what a code for customers to scan says, "" where a payment code was read.
-    told: the refusal in words, for whoever stands at the till."""
+    `expires`), "unknown" (ask again; it ends by itself: what is not settled 90 s after the code was
+    read, or 2 minutes where a passkey was asked for, fails or goes back), "reversed". Clients must
+    accept further states. address: what a code for customers to scan says, "" where a payment code
+    was read. told: the refusal in words, for whoever stands at the till."""
 
     object: str = "till_order"
     id: str
@@ -230,7 +230,7 @@ def _shift(settings: Settings, seat: Seat, shift: Shift) -> ShiftView:
 def _told(look: Look, language: str) -> str:
     if not look.refusal_code:
         return ""
-    text = catalogue(language).at_till_code(look.refusal_code)
+    text = catalogue(language).at_till_code(look.refusal_code, asked=look.asked)
     return f"{text.what} {text.money} {text.todo}"
 
 

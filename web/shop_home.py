@@ -39,6 +39,7 @@ LAST = 7  # payments in the live list
 SOON = timedelta(hours=6)  # an invitation that ends so soon is worth a reminder
 DAYS = 30  # of the series
 BOARD = "#board"
+SHOWN = "shown"  # a payment code that the till has read
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -107,22 +108,23 @@ async def show(
         return redirect(request, "/cashier")
     now, zone = clock.now(), ZoneInfo(seat.zone)
     if request.headers.get("hx-target", "").endswith(BOARD):
-        today, last = await asyncio.gather(
-            _today(services, seat, now), services.sales.latest(seat.shop_id, LAST)
+        today, (last, back) = await asyncio.gather(
+            _today(services, seat, now), _last(services, seat)
         )
         return fragment(
             request,
             "shops/_board.html",
             today=today,
             last=last,
+            back=back,
             zone=zone,
             moment=moment,
             newest=newest(last),
             heard=int(seen) if seen.isascii() and seen.isdigit() else newest(last),
         )
-    today, last, duties, days, money = await asyncio.gather(
+    today, (last, back), duties, days, money = await asyncio.gather(
         _today(services, seat, now),
-        services.sales.latest(seat.shop_id, LAST),
+        _last(services, seat),
         _duties(services, seat, now),
         _days(services, seat, now),
         _money(services, seat),
@@ -133,6 +135,7 @@ async def show(
         seat=seat,
         today=today,
         last=last,
+        back=back,
         moment=moment,
         newest=newest(last),
         heard=newest(last),
@@ -164,6 +167,13 @@ async def series(
         "fen": [s.amount_fen for s in sums],
         "count": [s.count for s in sums],
     }
+
+
+async def _last(services: Services, seat: Seat) -> tuple[tuple[Sale, ...], frozenset[str]]:
+    """The newest payments, and which of them go back: those are not to be heard as received."""
+    last = await services.sales.latest(seat.shop_id, LAST)
+    shown = tuple(sale.payment_id for sale in last if sale.code == SHOWN)
+    return last, await services.payments.going_back(shown)
 
 
 async def _today(services: Services, seat: Seat, now: datetime) -> Today:

@@ -15,6 +15,7 @@ from backend.clock import Clock
 from backend.errors import BadRequest
 from backend.identity import Person
 from backend.merchant import Seat
+from backend.payments import REVERSAL
 from backend.sales import Sale, SaleFilter, SalePage, SaleSum, SavedView
 from backend.services import Services
 from backend.shop_roles import Permission
@@ -129,7 +130,8 @@ def _refunded(refund: Sale) -> Step:
         "pending": ("refund_under_way", NOW),
     }[refund.status]
     at = refund.ended_at or refund.created_at
-    return Step(kind=kind, state=state, at=at, amount_fen=refund.amount_fen, said=refund.note)
+    said = "" if refund.note == REVERSAL else refund.note
+    return Step(kind=kind, state=state, at=at, amount_fen=refund.amount_fen, said=said)
 
 
 async def _listing(services: Services, seat: Seat, wanted: Asked, cursor: str) -> Listing:

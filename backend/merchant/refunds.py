@@ -40,7 +40,8 @@ class Refunds:
             self._payments.payment(seat.owner_id, order.payment_id),
             self._payments.refunds(seat.shop_id, order.payment_id),
         )
-        actors = {refund.actor_id for refund in refunds}
+        # What came too late for its till went back by itself: nobody did that.
+        actors = {refund.actor_id for refund in refunds if refund.actor_id}
         people = await asyncio.gather(*(self._identity.person(actor) for actor in actors))
         names = {found.person_id: found.display_name for found in people}
         return RefundCase(seat=seat, order=order, payment=payment, refunds=refunds, names=names)

@@ -135,13 +135,14 @@ class PayStatic(msgspec.Struct, frozen=True, kw_only=True):
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """An order as its till sees it. state: its status; of a charged payment code also "failed"
     (refusal_code says why), "user_paying", "unknown", "reversed". waits_for: what keeps a payment
-    from going back by itself."""
+    from going back by itself. asked: whether its payer was asked for a passkey."""
 
     seat: Seat
     order: Order
     state: str
     refusal_code: str = ""
     waits_for: str = ""
+    asked: bool = False
 
     @property
     def ended(self) -> bool:

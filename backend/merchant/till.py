@@ -80,6 +80,7 @@ class Till:
             state=found.state,
             refusal_code=found.refusal_code,
             waits_for=found.waits_for,
+            asked=found.asked,
         )
 
     async def cancel(self, seat: Seat, order_id: str) -> Order:

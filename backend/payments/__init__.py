@@ -76,6 +76,10 @@ class Payments(Protocol):
         payment_id is the payment to `start`."""
         ...
 
+    async def going_back(self, payment_ids: tuple[str, ...]) -> frozenset[str]:
+        """Those of them that came too late for their till: they go back by themselves, or have."""
+        ...
+
     async def refund(self, start: StartRefund) -> RefundStarted:
         """refund_id: prefix "rfd". Refuses: BadRequest, IdReused, NotFound (no such posted payment
         of the shop), RefundTooMuch, ReversalTooSoon, RefundBusy, InsufficientBalance (of the shop),

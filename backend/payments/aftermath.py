@@ -19,13 +19,17 @@ async def record_posted(parts: Parts, posted: Sequence[tuple[PaymentRow, OrderRo
     if sales:
         await parts.sales.record(tuple(sale for of_one in sales for sale in of_one))
     await parts.bills.record(tuple(bill for row, _ in posted for bill in bills_of(row)))
-    await parts.events.record_all(
-        tuple(news for row, order in posted for news in _news_of_posted(row, order))
-    )
     now = parts.clock.now()
-    for row, order in posted:
-        if order.code == "shown" and row.deadline_at <= now:  # and in the books all the same
-            await too_late(row, now)
+    late = [row for row, order in posted if order.code == "shown" and row.deadline_at <= now]
+    for row in late:  # and in the books all the same
+        await too_late(row, now)
+    await parts.events.record_all(
+        tuple(
+            news
+            for row, order in posted
+            for news in (_news_of_late(row) if row in late else _news_of_posted(row, order))
+        )
+    )
 
 
 async def record_refused(parts: Parts, row: PaymentRow, freed: str) -> None:
@@ -93,6 +97,15 @@ def _news_of_posted(row: PaymentRow, order: OrderRow) -> tuple[News, ...]:
         News(f"order:{row.order_id}", "order_paid", row.order_id),
         *_payees_news(row, order),
         News(f"person:{row.payer_id}", "payment_posted", row.payment_id),
+    )
+
+
+def _news_of_late(row: PaymentRow) -> tuple[News, ...]:
+    """It goes back: nobody is told that it was paid or received. Pages look again all the same."""
+    return (
+        News(f"order:{row.order_id}", "order_goes_back", row.order_id),
+        News(f"shop:{row.payee_id}", "order_goes_back", row.order_id),
+        News(f"person:{row.payer_id}", "payment_goes_back", row.payment_id),
     )
 
 

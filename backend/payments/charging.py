@@ -194,6 +194,7 @@ class Charging:
             state=state,
             refusal_code=code,
             waits_for=waits_for,
+            asked=order.asked,
         )
 
 

@@ -54,6 +54,17 @@ async def kept(shop_id: str) -> tuple[str, ...]:
     return tuple(row["order_id"] for row in rows)
 
 
+async def going_back(payment_ids: tuple[str, ...]) -> frozenset[str]:
+    """Of these, what goes back or has gone."""
+    if not payment_ids:
+        return frozenset()
+    rows = await TX.query(
+        "select payment_id from payments.late where payment_id = any($1) and ended <> 'kept'",
+        list(payment_ids),
+    )
+    return frozenset(row["payment_id"] for row in rows)
+
+
 async def take_due(now: datetime, again_at: datetime, limit: int) -> list[str]:
     """Payments whose turn it is; nobody else's before again_at."""
     rows = await TX.query(

@@ -25,7 +25,7 @@ from backend.payments.accounts import Accounts
 from backend.payments.charging import Charging
 from backend.payments.driver import Driver
 from backend.payments.fees import schedule
-from backend.payments.late import kept
+from backend.payments.late import going_back, kept
 from backend.payments.orders import Orders
 from backend.payments.parts import Parts
 from backend.payments.paying import Paying, as_seen
@@ -90,6 +90,9 @@ class PaymentsService:
 
     async def asked(self, payer_id: str) -> tuple[Order, ...]:
         return await self._charging.asked(payer_id)
+
+    async def going_back(self, payment_ids: tuple[str, ...]) -> frozenset[str]:
+        return await going_back(payment_ids)
 
     async def refund(self, start: StartRefund) -> RefundStarted:
         return await self._refunding.start(start)

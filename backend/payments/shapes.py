@@ -146,15 +146,17 @@ class ChargeCode(msgspec.Struct, frozen=True, kw_only=True):
 class Charged(msgspec.Struct, frozen=True, kw_only=True):
     """state: "succeeded", "failed" (refusal_code says why; nothing moved), "user_paying" (the payer
     is asked for a passkey until order.expires_at), "unknown" (ask again; ends by itself: a charge
-    that is not settled within CHARGE_PATIENCE fails or goes back). What was reversed since is
-    "failed" with code "reversed". An order that the payer scanned instead is "user_paying" until
-    its end. waits_for: the code of what is in the way of one that goes back by itself."""
+    that is not settled in its time, two minutes at most, fails or goes back). What was reversed
+    since is "failed" with code "reversed". An order that the payer scanned instead is "user_paying"
+    until its end. waits_for: the code of what is in the way of one that goes back by itself.
+    asked: whether the payer was asked for a passkey."""
 
     order: Order
     payment_id: str
     state: str
     refusal_code: str = ""
     waits_for: str = ""
+    asked: bool = False
 
 
 class StartRefund(msgspec.Struct, frozen=True, kw_only=True):

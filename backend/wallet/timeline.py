@@ -110,5 +110,5 @@ def _refund(refund: Refund) -> Step:
         state=state,
         at=refund.posted_at or refund.created_at,
         amount_fen=refund.amount_fen,
-        said=refund.reason,
+        said="" if refund.reversal else refund.reason,  # a machine word is nobody's
     )

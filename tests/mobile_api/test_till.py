@@ -140,6 +140,36 @@ async def test_what_the_books_answered_too_late(keeper: Phone, phone: Phone, wor
     back = await keeper.done(keeper.post("/v1/till/charges", body, key))
     assert (back["state"], back["final"]) == ("reversed", True)
     assert await world.balance(wallet_of(phone).account_id) == 1_000_00
+    where = f"/v1/shop/orders/{back['id']}/refunds"
+    given_back = await keeper.done(keeper.get(where))
+    [refund] = given_back["refunds"]
+    assert (refund["staff"], refund["reversal"], refund["status"]) == (None, True, "posted")
+    assert given_back["left"]["amount"] == 0
+    assert await keeper.done(keeper.get(f"{where}/{refund['id']}")) == refund
+
+
+TOO_SLOW = {
+    "en": "We were too slow, so nothing was charged.",
+    "zh-CN": "系统响应太慢，所以没有收款。",
+}
+
+
+@pytest.mark.parametrize("language", TOO_SLOW)
+async def test_a_till_is_told_who_was_slow(
+    keeper: Phone, phone: Phone, world: World, language: str
+) -> None:
+    """Nobody was asked: it was not the customer."""
+    body = {"pay_code": await code_of(phone)} | yuan(23_00)
+    world.risk.lost.add("authorize")
+    is_problem(await keeper.post("/v1/till/charges", body), 503, "risk_unavailable")
+    world.risk.heal()
+    world.later(seconds=30)
+    await world.services.payments.sweep()
+    [order] = (await keeper.done(keeper.get("/v1/till/shift")))["last"]
+    await world.services.identity.set_language(wallet_of(keeper).person_id, language)
+    ended = await keeper.done(keeper.get(f"/v1/till/orders/{order['id']}"))
+    assert (ended["state"], ended["refusal"]) == ("failed", "payment_abandoned")
+    assert TOO_SLOW[language] in ended["told"]
 
 
 async def test_the_till_gives_up(keeper: Phone, phone: Phone, world: World) -> None:

@@ -13,6 +13,7 @@ from backend.notices import Notice
 from backend.payments import CHARGE_PATIENCE, ChargeCode, PaymentPending, RiskUnavailable
 from backend.payments.service import PaymentsService
 from backend.risk import PaymentNotSeen
+from tests.payments.test_charging import heard
 from tests.payments.test_flows import confirming
 from tests.payments.test_halfway import a_minute
 from tests.payments.till import Till, a_till, answering, shown
@@ -89,6 +90,27 @@ async def test_what_nobody_knew_in_time_goes_back_and_the_payer_is_told(world: W
     assert (refund["actor_id"], refund["reversal"]) == ("", True)
     told = [(notice.kind, notice.ref) for notice in await notices(world, payer)]
     assert ("payment_refunded", one.payment_id) in told
+
+
+async def test_nobody_is_told_that_it_was_paid(world: World) -> None:
+    """Pages look again all the same."""
+    till, payer = await a_till(world), await world.person(100_00)
+    one = await lost_charge(world, till, payer)
+    world.ledger.heal()
+    world.later(seconds=WAIT_S)
+    await world.services.payments.sweep()
+    payments = world.services.payments
+    assert await payments.going_back((one.payment_id,)) == {one.payment_id}
+    order_id = one.order.order_id
+    assert await heard(world, f"shop:{till.shop.shop_id}") == [("order_goes_back", order_id)]
+    assert (await heard(world, f"order:{order_id}"))[-1] == ("order_goes_back", order_id)
+    paid = ("payment_posted", "order_paid", "payment_received")
+    for topic in (f"order:{order_id}", f"person:{payer.person_id}"):
+        assert not [kind for kind, _ in await heard(world, topic) if kind in paid]
+    assert ("payment_goes_back", one.payment_id) in await heard(world, f"person:{payer.person_id}")
+    in_time = await till.sold(payer, 5_00)
+    assert await payments.going_back((one.payment_id, in_time)) == {one.payment_id}
+    assert (await heard(world, f"shop:{till.shop.shop_id}"))[-1][0] == "order_paid"
 
 
 async def test_what_is_known_in_time_stays_paid(world: World) -> None:

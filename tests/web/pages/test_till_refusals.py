@@ -75,6 +75,12 @@ NOT_CONFIRMED = Said(
     ("顾客没有及时确认。", "请用新的付款码重新收款。"),
     ("The customer did not confirm in time.", "Charge again with a new payment code."),
 )
+TOO_SLOW = Said(
+    200,
+    ("系统响应太慢，所以没有收款。", "请用新的付款码重新收款。"),
+    ("We were too slow, so nothing was charged.", "Charge again with a new payment code."),
+)
+IN_TIME = {"zh-CN": "扫码后 90 秒内收款成功，否则不收款", "en": "paid within 90 seconds of reading"}
 RISK_AWAY = Said(
     503,
     ("安全系统暂时没有回应，所以没有收款。", "请稍后用新的付款码再试。"),
@@ -258,6 +264,29 @@ async def test_a_customer_who_does_not_confirm(scene: Scene, language: str) -> N
     await scene.till.world.services.payments.sweep()
     ended = await owner.see(asked.url.path)
     tells(ended, NOT_CONFIRMED, language, "not confirmed")
+    assert await books() == before
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("method", ["prepare", "authorize"])
+async def test_a_customer_who_was_never_asked(scene: Scene, method: str, language: str) -> None:
+    """Slow were we: the till is not told that the customer was."""
+    owner, world, before = scene.till.owner, scene.till.world, await books()
+    await speak(owner, language)
+    await owner.see("/cashier")
+    order_id = owner.browser.form("/orders").fields["order_id"]
+    fields = {"amount": "23", "pay_code": await code_of(scene.payer)}
+    world.risk.lost = {method}
+    await owner.tap("/orders", fields)
+    world.risk.heal()
+    asking = await owner.see(f"/orders/{order_id}")
+    assert 'data-state="unknown"' in asking.text
+    assert IN_TIME[language] in asking.text
+    world.later(minutes=2)
+    await world.services.payments.sweep()
+    ended = await owner.see(f"/orders/{order_id}")
+    tells(ended, TOO_SLOW, language, method)
+    assert not any(said in ended.text for said in (NOT_CONFIRMED.zh[0], NOT_CONFIRMED.en[0]))
     assert await books() == before
 
 
