@@ -27,3 +27,21 @@ async def test_transactions_refuse_to_nest(databases: Settings) -> None:
     async with TX.transaction():
         with pytest.raises(TransactionError):
             TX.transaction()
+
+
+async def test_what_holds_for_plans_by_key_ends_with_its_transaction(databases: Settings) -> None:
+    """A connection of the pool is the next one's, who scans and joins as it likes."""
+    names = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "plan_cache_mode")
+    asked = "select " + ", ".join(f"current_setting('{name}')" for name in names)
+    asked += ", pg_backend_pid()"
+    async with TX.transaction(by_key=True):
+        [inside] = await TX.query(asked)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        async with TX.transaction(by_key=True):
+            await TX.query("select 1 / 0")
+    async with TX.transaction():
+        [after] = await TX.query(asked)
+    [alone] = await TX.query(asked)
+    assert tuple(inside)[:4] == ("off", "off", "off", "force_generic_plan")
+    for row in (after, alone):
+        assert tuple(row) == ("on", "on", "on", "auto", inside["pg_backend_pid"])

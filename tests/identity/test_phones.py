@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from backend import ids
 from backend.clock import FixedClock
-from backend.db import TX
+from backend.db import TX, Database
 from backend.errors import NotFound
 from backend.events.service import EventsService
 from backend.identity import (
@@ -20,10 +20,12 @@ from backend.identity import (
     OpenPhoneSession,
     OpenSession,
     Person,
+    PhoneCaller,
     PhoneTokens,
     ProofReplayed,
     ProofsForgotten,
     RefreshReused,
+    Session,
     SignedOut,
     SpentProof,
 )
@@ -259,6 +261,41 @@ async def test_of_twenty_at_once_one_spends_the_proof(
         return True
 
     assert sum(await asyncio.gather(*(once() for _ in range(20)))) == 1
+
+
+async def test_who_comes_together_gets_their_own_answer(
+    identity: IdentityService, person: Person, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boris = await identity.create_person(
+        NewPerson(person_id=ids.new("usr"), phone="+8613900139000", display_name="Boris")
+    )
+    annas = (await identity.open_phone_session(opening(person))).session
+    ended = (await identity.open_phone_session(opening(person, "dev_2"))).session
+    his = (await identity.open_phone_session(opening(boris, "dev_3", OTHER_KEY))).session
+    await identity.end_session(person.person_id, ended.session_id)
+    await identity.spend_proof(spent(clock, "used"))
+    real, statements = Database.query, list[str]()
+
+    async def query(self: Database, sql: str, *args: object) -> list[asyncpg.Record]:
+        statements.append(sql)
+        return await real(self, sql, *args)
+
+    monkeypatch.setattr(Database, "query", query)
+    hers, boriss = PhoneCaller(session=annas, person=person), PhoneCaller(session=his, person=boris)
+    forgotten = msgspec.structs.replace(spent(clock, "six"), memory_id="another")
+    asked: list[tuple[Session, SpentProof, PhoneCaller | type[Exception]]] = [
+        (annas, spent(clock, "one"), hers),
+        (ended, spent(clock, "two"), SignedOut),
+        (his, spent(clock, "three", OTHER_KEY), boriss),
+        (annas, spent(clock, "used"), ProofReplayed),
+        (his, spent(clock, "four"), SignedOut),  # by another's key
+        (annas, forgotten, ProofsForgotten),
+    ]
+    calls = (identity.phone_caller(session.session_id, proof) for session, proof, _ in asked)
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert len(statements) == 1
+    for (_, _, wanted), answer in zip(asked, answers, strict=True):
+        assert answer == wanted or type(answer) is wanted
 
 
 async def test_when_the_spent_proofs_are_lost_none_of_before_is_taken(

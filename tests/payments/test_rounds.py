@@ -9,7 +9,7 @@ import pytest
 from backend import ids
 from backend.db import TX, Database
 from backend.errors import DomainError
-from backend.payments import Started
+from backend.payments import Started, StartPayment, rounds
 from tests.world import World
 
 PAYERS = 12
@@ -96,6 +96,93 @@ async def test_who_has_hold_of_one_order_holds_up_no_other(world: World) -> None
         assert not blocked.done()
 
     assert (await blocked).payment.status == "posted"
+
+
+@FORMS
+async def test_one_whose_aftermath_fails_harms_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = await _starts(world)
+    bad = starts[1]
+    real = rounds.record_posted
+
+    async def failing(parts: Any, posted: Any) -> None:
+        await real(parts, posted)
+        if bad.payment_id in {row.payment_id for row, _ in posted}:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(rounds, "record_posted", failing)
+    answers = await _together(world, starts)
+    monkeypatch.undo()
+    assert [isinstance(answer, Started) for answer in answers] == [s is not bad for s in starts]
+    await world.services.payments.start(bad)  # whoever asks again drives it on
+    await _paid_once(world, starts)
+
+
+@FORMS
+async def test_what_is_not_plain_sends_each_its_own_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = await _starts(world)
+    real, sizes = rounds.move_payments, []
+
+    async def moved_elsewhere(moves: Any) -> Any:
+        moved = await real(moves)
+        if any(move.enters == "posted" for move in moves.values()):
+            sizes.append(len(moves))
+            moved.pop(starts[1].payment_id, None)
+        return moved
+
+    monkeypatch.setattr(rounds, "move_payments", moved_elsewhere)
+    answers = await _together(world, starts)
+    assert [isinstance(answer, Started) for answer in answers] == [True] * len(starts)
+    assert max(sizes) > 1
+    await _paid_once(world, starts)
+
+
+@FORMS
+async def test_who_leaves_in_the_middle_of_a_round_stops_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = await _starts(world)
+    inside, go = asyncio.Event(), asyncio.Event()
+    real = rounds.record_posted
+
+    async def slow(parts: Any, posted: Any) -> None:
+        inside.set()
+        await go.wait()
+        await real(parts, posted)
+
+    monkeypatch.setattr(rounds, "record_posted", slow)
+    tasks = [asyncio.create_task(world.services.payments.start(start)) for start in starts]
+    await inside.wait()
+    tasks[1].cancel()
+    go.set()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    kinds = [type(answer) for answer in answers]
+    assert kinds == [Started, asyncio.CancelledError, Started, Started]
+    await world.services.payments.start(starts[1])
+    await _paid_once(world, starts)
+
+
+async def _starts(world: World) -> list[StartPayment]:
+    """Four payers, each of an order of their own of one shop."""
+    payers = [await world.person(100_00) for _ in range(4)]
+    shop = await world.shop(await world.person())
+    return [world.paying(payer, await world.order(shop, 10_00)) for payer in payers]
+
+
+async def _together(world: World, starts: list[StartPayment]) -> list[Any]:
+    calls = (world.services.payments.start(start) for start in starts)
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def _paid_once(world: World, starts: list[StartPayment]) -> None:
+    for start in starts:
+        assert await world.balance(f"person:{start.payer_id}") == 90_00
+        [bill] = (await world.services.bills.page(start.payer_id, "", 9)).bills
+        assert (bill.status, bill.amount_fen) == ("succeeded", 10_00)
+        assert (await world.services.payments.order(start.order_id)).status == "paid"
 
 
 def _elsewhere(world: World, start: Any) -> "asyncio.Task[Started]":
