@@ -2,20 +2,29 @@
 much, in which order, and whether the security system signed it."""
 
 import re
+from typing import TypeAlias
 
+import httpx
 import pytest
 from litestar import Litestar
 
 from backend import ids
 from backend.db import LEDGER
+from tests.api_client import committed
+from tests.mobile_api.acts import ACTS
 from tests.mobile_api.conftest import Phones
+from tests.mobile_api.heard import PREFIX
+from tests.mobile_api.test_parity import TWINS
 from tests.mobile_api.ways import PAIRS, Side, Stage
+from tests.mobile_api.ways_signed import SIGNED_PAIRS
 from tests.web.browser import Browser, client_of
 from tests.web.pages.conftest import (
     bank_world,  # noqa: F401 — a fixture
     sign_in,
 )
 from tests.world import World
+
+Asked: TypeAlias = set[tuple[str, str]]  # method and path
 
 
 @pytest.fixture
@@ -39,8 +48,22 @@ async def stage(world: World, app: Litestar, phones: Phones) -> Stage:
     return Stage(world, payer, payee, keeper, await world.shop(keeper.wallet))
 
 
-async def test_both_do_the_same_to_the_books(stage: Stage) -> None:
-    for by_page, by_phone in PAIRS:
+@pytest.fixture
+def asked(stage: Stage, api: httpx.AsyncClient) -> Asked:
+    """Of all requests that did not fail, at browsers and at phones."""
+    found: Asked = set()
+
+    async def hear(answer: httpx.Response) -> None:
+        if answer.status_code < 400:
+            found.add((answer.request.method, answer.request.url.path))
+
+    for client in (api, *(side.guest.browser.client for side in stage.everybody)):
+        client.event_hooks["response"].append(hear)
+    return found
+
+
+async def test_both_do_the_same_to_the_books(stage: Stage, asked: Asked) -> None:
+    for by_page, by_phone in (*PAIRS, *SIGNED_PAIRS):
         prints = []
         for act in (by_page, by_phone):
             before = await _last()
@@ -50,6 +73,24 @@ async def test_both_do_the_same_to_the_books(stage: Stage) -> None:
             prints.append(found)
             stage.world.later(days=1)  # yesterday's limits are no limits today
         assert prints[0] == prints[1], f"{by_page.__name__}, {by_phone.__name__}"
+    assert _moving() - _met(asked) == set(), "nothing here goes that way"
+
+
+def _moving() -> set[str]:
+    """Whatever moves money, as test_faults finds it, and the web's twins of that."""
+    operations = committed().operations
+    moving = {f"{operations[each].method.upper()} {operations[each].path}" for each in ACTS}
+    assert len(moving) == len(ACTS)
+    return moving | {web for web, phone in TWINS.items() if phone in moving}
+
+
+def _met(asked: Asked) -> set[str]:
+    return {
+        route
+        for route in _moving()
+        for method, path in asked
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route), f"{method} {path.removeprefix(PREFIX)}")
+    }
 
 
 async def _last() -> int:

@@ -43,6 +43,10 @@ class Stage(msgspec.Struct):
     keeper: Side
     shop: Shop
 
+    @property
+    def everybody(self) -> tuple[Side, ...]:
+        return self.payer, self.payee, self.keeper
+
 
 Act = Callable[[Stage], Awaitable[object]]
 
