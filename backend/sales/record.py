@@ -25,7 +25,7 @@ _ADD = ", ".join(f"{name} = q.{name} + excluded.{name}" for name in _SUMS)
 _LINES = "unnest(case when store_id = '' then array[''] else array['', store_id] end) as line"
 _QUARTER = "date_bin('15 minutes', {at}, timestamptz 'epoch')"
 
-# The first slot that no other transaction of the shop is writing: one row per quarter where tills
+# The first slot that no other transaction of a shop is writing: one row per quarter where tills
 # take turns, more only where they meet. Where even these are taken, one waits.
 _SLOT = f"""coalesce(
     (select n from generate_series(0, {SLOTS - 1}) as n
@@ -43,19 +43,20 @@ with put as (
         journal_seq = excluded.journal_seq, ended_at = excluded.ended_at
     where s.status in ('open', 'pending') and s.status <> excluded.status
     returning *
-), free as (
-    select {_SLOT.format(shop="(select min(shop_id) from put)")} as slot
+), free as materialized (
+    select shop_id, {_SLOT.format(shop="shop_id")} as slot
+    from (select distinct shop_id from put) as shops
 ), summed as (
     insert into sales.quarter as q (shop_id, store_id, at, slot, {", ".join(_SUMS[:-1])})
-    select shop_id, line, {_QUARTER.format(at="ended_at")}, (select slot from free),
+    select shop_id, line, {_QUARTER.format(at="ended_at")}, slot,
         coalesce(sum(amount_fen) filter (where kind = 'order'), 0),
         count(*) filter (where kind = 'order'),
         coalesce(sum(fee_fen) filter (where kind = 'order'), 0),
         coalesce(sum(amount_fen) filter (where kind = 'refund'), 0),
         count(*) filter (where kind = 'refund'),
         coalesce(sum(fee_fen) filter (where kind = 'refund'), 0)
-    from put, {_LINES} where status in ('paid', 'succeeded')
-    group by 1, 2, 3 order by 1, 2, 3
+    from put join free using (shop_id), {_LINES} where status in ('paid', 'succeeded')
+    group by 1, 2, 3, 4 order by 1, 2, 3
     on conflict (shop_id, store_id, at, slot) do update set {_ADD}
 )
 select shop_id, order_id, sum(amount_fen)::bigint as refunded_fen from put

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -170,3 +171,18 @@ async def test_tills_that_take_turns_share_a_row_and_those_that_meet_do_not(
     await task
     rows = await TX.query("select slot, count from sales.quarter order by slot")
     assert [(row["slot"], row["count"]) for row in rows] == [(0, 7), (1, 1)]
+
+
+async def test_each_shop_of_a_batch_has_its_own_free_row(sales: SalesService) -> None:
+    """Busy tills of one shop hold up no other that is written with it."""
+    shops = ("mch_a", "mch_b")
+
+    async def batch() -> None:
+        await record(sales, *(order(shop_id=shop, status="paid") for shop in shops))
+
+    await batch()
+    async with TX.transaction():
+        await sales.record((order(shop_id="mch_b", status="paid"),))
+        await asyncio.create_task(batch(), context=Context())
+    rows = await TX.query("select shop_id, slot, count from sales.quarter order by 1, 2")
+    assert [tuple(row) for row in rows] == [("mch_a", 0, 2), ("mch_b", 0, 2), ("mch_b", 1, 1)]
