@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from e2e import makings
+from e2e import makings, passing
 from e2e.people import DESKTOP, PHONE, settle
 from e2e.places import EVERYWHERE, all_of, enter
 from e2e.wallet import Wallet
@@ -41,9 +41,20 @@ def test_no_page_has_a_serious_finding(
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.timeout(600)
+def test_no_passing_page_has_a_serious_finding(browser: Browser, wallet: Wallet) -> None:
+    seen = passing.pages(browser, wallet.url)
+    faults = [fault for name, page in seen for fault in _faults_here(page, name)]
+    assert not faults, "\n".join(faults)
+
+
 def _faults(page: Page, name: str, path: str) -> list[str]:
-    found: list[str] = []
     page.goto(path)
+    return _faults_here(page, name)
+
+
+def _faults_here(page: Page, name: str) -> list[str]:
+    found: list[str] = []
     page.evaluate(AXE.read_text())
     for size, scheme in FORMS:
         page.set_viewport_size(size)  # type: ignore[arg-type]
