@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from backend import ids
+from backend.ledger import Balance
 from backend.risk import IssueCodes
 from backend.shop_roles import Role
 from tests.web.conftest import Visitor
@@ -150,6 +151,41 @@ async def test_an_unknown_answer_ends_by_itself(till: Till, enter: Enter) -> Non
     assert await till.world.balance(payer.wallet.account_id) == 100_00
     payment_id = (await till.world.services.payments.order(path.rsplit("/", 1)[1])).payment_id
     assert "Refunded" in (await payer.see(f"/bills/{payment_id}")).text
+
+
+async def test_what_can_not_go_back_is_told_at_the_till_then_to_both_sides(
+    till: Till, enter: Enter
+) -> None:
+    payer = await enter(balance=100_00)
+    code = await code_of(payer)
+    await till.owner.see("/cashier")
+    till.world.ledger.lost = {"post", "outcome"}
+    await till.owner.tap("/orders", {"amount": "23", "pay_code": code})
+    path = till.owner.browser.page.url.path
+    till.world.ledger.heal()
+    till.world.later(minutes=3)
+    await till.world.services.payments.sweep()
+
+    async def paid_out(account_ids: tuple[str, ...]) -> tuple[Balance, ...]:
+        return tuple(Balance(account_id, 0, 0, 0, False) for account_id in account_ids)
+
+    till.world.ledger.balances = paid_out  # type: ignore[attr-defined]
+    for _ in range(2):
+        till.world.later(seconds=10)
+        await till.world.services.payments.sweep()
+    waits = (await till.owner.see(path)).text
+    assert "balance allows it" in waits
+    assert "could not go back by itself" not in (await till.owner.see("/shop")).text
+    till.world.later(hours=24)
+    await till.world.services.payments.sweep()
+    del till.world.ledger.balances
+    await till.owner.awake()
+    assert 'data-state="paid"' in (await till.owner.see(path)).text
+    home = (await till.owner.see("/shop")).text
+    assert "1 payment could not go back by itself" in home
+    assert f'href="/shop{path}"' in home
+    await payer.awake()
+    assert "could not go back to you" in (await payer.see("/notices")).text
 
 
 async def test_the_same_order_number_tells_the_truth(till: Till, enter: Enter) -> None:
