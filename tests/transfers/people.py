@@ -99,3 +99,13 @@ async def news_of(wallet: Wallet) -> list[tuple[str, str]]:
         f"person:{wallet.person_id}",
     )
     return [(row["kind"], row["ref"]) for row in rows]
+
+
+async def phone_of(world: World, wallet: Wallet) -> str:
+    return (await world.services.identity.person(wallet.person_id)).phone
+
+
+async def found_by_number(world: World, payer: Wallet, stranger: Wallet) -> str:
+    """The id that the number stands for."""
+    number = await phone_of(world, stranger)
+    return (await world.services.transfers.payee(payer.person_id, number)).payee_id

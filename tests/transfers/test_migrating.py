@@ -4,8 +4,7 @@ from datetime import timedelta
 
 from backend.db import TX
 from tests.earlier import back, forwards
-from tests.transfers.people import Two, a_minute, send, sending
-from tests.transfers.test_sending import found_by_number
+from tests.transfers.people import Two, a_minute, found_by_number, send, sending
 from tests.world import World
 
 ASKED = "2026-11-23T07:30:00:000070"
