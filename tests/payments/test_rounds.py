@@ -9,7 +9,7 @@ import pytest
 from backend import ids
 from backend.db import TX, Database
 from backend.errors import DomainError
-from backend.payments import Started, StartPayment, rounds
+from backend.payments import Started, StartPayment, aftermath, many, rounds
 from tests.world import World
 
 PAYERS = 12
@@ -104,7 +104,7 @@ async def test_one_whose_aftermath_fails_harms_no_other(
 ) -> None:
     starts = await _starts(world)
     bad = starts[1]
-    real = rounds.record_posted
+    real = aftermath.record_posted
 
     async def failing(parts: Any, posted: Any) -> None:
         await real(parts, posted)
@@ -124,7 +124,7 @@ async def test_what_is_not_plain_sends_each_its_own_way(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     starts = await _starts(world)
-    real, sizes = rounds.move_payments, []
+    real, sizes = many.move_payments, []
 
     async def moved_elsewhere(moves: Any) -> Any:
         moved = await real(moves)
@@ -146,7 +146,7 @@ async def test_who_leaves_in_the_middle_of_a_round_stops_no_other(
 ) -> None:
     starts = await _starts(world)
     inside, go = asyncio.Event(), asyncio.Event()
-    real = rounds.record_posted
+    real = aftermath.record_posted
 
     async def slow(parts: Any, posted: Any) -> None:
         inside.set()
