@@ -2,7 +2,8 @@
 
 Only the plain case is: the order is where this payment needs it, and nobody else has hold of it.
 Whatever is not plain comes back as None and goes its way alone, by the rules of `claim` and
-`driver`. The same locks, checks and states hold here; a round that one item fails is tried in halves.
+`driver`. The same locks, checks and states hold here; a round that one of them fails is tried in
+halves.
 """
 
 from collections.abc import Sequence
