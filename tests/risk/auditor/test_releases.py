@@ -18,7 +18,7 @@ from tests.risk.people import SHOP, Outbox, Person, World
 
 
 @pytest.fixture
-async def world(town: Town, databases: Settings) -> World:
+async def world(town: Town, databases: Settings, bank_keys: None) -> World:
     """The security system itself, which signs with the key that the ledger trusts."""
     service = build(msgspec.structs.replace(databases, demo=True), SystemClock(), Outbox())
     assert isinstance(service, DemoService)
