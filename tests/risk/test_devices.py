@@ -60,7 +60,8 @@ async def test_an_unknown_browser_becomes_a_new_device(world: World) -> None:
     assert len(devices) == 4
     new = [d for d in devices if d.device_id != person.device_id]
     assert all(d.trusted_at == world.clock.now() + HOURS_12 and not d.passkey for d in new)
-    assert await events(person) == ["wallet_opened"] + ["signed_in", "new_device"] * 3
+    begun = ["wallet_opened", "card_bound"]
+    assert await events(person) == begun + ["signed_in", "new_device"] * 3
 
 
 async def test_secrets_are_kept_as_hashes(world: World) -> None:
