@@ -31,7 +31,7 @@ from backend.risk.operations import Operation
 from backend.shop_roles import Role
 from tests.device_key import DeviceKey, b64
 from tests.risk.drawing import draw, withdrawal
-from tests.risk.people import SHOP, Person, World, altered, found_shop, hire
+from tests.risk.people import SHOP, Person, World, altered, card_word, found_shop, hire
 from tests.risk.phones import PAYMENTS, Handset, call_of, handset
 from tests.risk.pots import delayed, ended, fill, judged, sent, shares
 from tests.risk.refunding import answer, give_back, refund_of, sell
@@ -70,6 +70,7 @@ async def test_one_proof_serves_one_request_whole(world: World) -> None:
 
 async def test_a_withdrawal_of_a_phone(world: World) -> None:
     phone = await handset(world)
+    await world.risk.bind_card(card_word(phone.owner.person_id))
     by = phone.person(to=Operation.WITHDRAWAL)
     signed = await draw(world, by, withdrawal(world, phone.owner))
     assert signed.verdict.level == "A"
