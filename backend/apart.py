@@ -1,4 +1,4 @@
-"""Steps of a sweep, each by itself: one row's bad luck must not keep the others waiting."""
+"""Steps, each by itself: what befalls one must not keep the others waiting."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar

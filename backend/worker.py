@@ -9,6 +9,7 @@ import structlog
 from procrastinate.jobs import DeleteJobCondition, Job
 
 from backend import jobs, onboarding, services
+from backend.apart import apart
 from backend.clock import Clock, clock_for
 from backend.payments.parts import GIVE_BACK, RESUME
 from backend.services import Services
@@ -100,17 +101,16 @@ async def _sweep_for_ever(sweep: Sweep, clock: Clock) -> None:
 
 
 async def sweep_once(sweep: Sweep, clock: Clock) -> None:
-    """One round; a failure is logged and does not end the next."""
-    try:
-        touched = await sweep.call()
-        await jobs.beat(jobs.WORKER, clock.now())
-    except Exception:
-        # The sweeps share one process: a database that is away for one must not end the others. No
-        # heartbeat is written, so that readiness shows a worker whose sweeps all fail.
-        _log.exception("sweep_failed", sweep=sweep.name)
-        return
-    if touched:
+    """One round. The sweeps share one process: a database that is away for one ends no other."""
+    if touched := await apart(_round(sweep, clock), 0, "sweep", sweep.name):
         _log.info("swept", sweep=sweep.name, touched=touched)
+
+
+async def _round(sweep: Sweep, clock: Clock) -> int:
+    """No heartbeat when it fails, so that readiness shows a worker whose sweeps all do."""
+    touched = await sweep.call()
+    await jobs.beat(jobs.WORKER, clock.now())
+    return touched
 
 
 async def _work_for_ever(settings: Settings, found: Services) -> None:

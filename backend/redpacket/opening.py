@@ -8,8 +8,8 @@ import asyncio
 from typing import TypeAlias
 
 import msgspec
-import structlog
 
+from backend.apart import apart
 from backend.db import TX
 from backend.errors import DomainError, Refusal, from_wire
 from backend.redpacket import (
@@ -40,8 +40,6 @@ _IN_OUR_WORDS: dict[str, type[DomainError]] = {
 }
 
 _Waiting: TypeAlias = tuple[Opener, asyncio.Future[ShareRow]]
-
-_log = structlog.get_logger(__name__)
 
 
 class Opening:
@@ -110,12 +108,9 @@ class Opening:
             return decided
         devices = {opener.person_id: opener for opener in openers}
         takers = tuple(devices[share.person_id] for share in decided.fresh)
-        try:
-            posted = await self._poster.post(decided.packet, decided.batch, decided.fresh, takers)
-        except Exception:
-            # The shares stand, and the sweeper brings them into the books.
-            _log.exception("shares_not_posted", posting_id=decided.batch.posting_id)
-            posted = False
+        # Whatever comes of it, the shares stand, and the sweeper brings them into the books.
+        post = self._poster.post(decided.packet, decided.batch, decided.fresh, takers)
+        posted = await apart(post, False, "shares", decided.batch.posting_id)
         return _with_status(decided, "posted") if posted else decided
 
 

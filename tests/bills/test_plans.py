@@ -1,7 +1,5 @@
 """What the database does for the searches of somebody with many bills: never far."""
 
-import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +8,8 @@ import pytest
 
 from backend.bills import BillFilter, search
 from backend.bills.service import BillsService
-from backend.db import TX
 from backend.settings import Settings
+from tests.plans import nodes, watched
 
 BIG, BILLS = "usr_big", 50_000
 NOW = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
@@ -69,23 +67,7 @@ async def bills(databases: Settings) -> BillsService:
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The plans of all that is asked, as carried out."""
-    found: list[dict[str, Any]] = []
-    really = TX.query
-
-    async def explained(sql: str, *args: Any) -> Any:
-        [row] = await really(f"explain (analyze, format json) {sql}", *args)
-        found.append(json.loads(row[0])[0]["Plan"])
-        return await really(sql, *args)
-
-    monkeypatch.setattr(TX, "query", explained)
-    return found
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", []):
-        yield from nodes(part)
+    return watched(monkeypatch)
 
 
 async def test_searches_walk_an_index_and_look_at_few_rows(

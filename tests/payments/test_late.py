@@ -36,6 +36,15 @@ async def lost_charge(world: World, till: Till, payer: Wallet, amount_fen: int =
     return one
 
 
+async def came_too_late(world: World, till: Till, payer: Wallet) -> ChargeCode:
+    """Lost, and found in the books when nobody waits for it any more."""
+    one: ChargeCode = await lost_charge(world, till, payer)
+    world.ledger.heal()
+    world.later(seconds=WAIT_S)
+    await world.services.payments.sweep()
+    return one
+
+
 async def back(till: Till, one: ChargeCode) -> tuple[str, str]:
     truth = await till.charged(one)
     return truth.state, truth.refusal_code
@@ -95,10 +104,7 @@ async def test_what_nobody_knew_in_time_goes_back_and_the_payer_is_told(world: W
 async def test_nobody_is_told_that_it_was_paid(world: World) -> None:
     """Pages look again all the same."""
     till, payer = await a_till(world), await world.person(100_00)
-    one = await lost_charge(world, till, payer)
-    world.ledger.heal()
-    world.later(seconds=WAIT_S)
-    await world.services.payments.sweep()
+    one = await came_too_late(world, till, payer)
     payments = world.services.payments
     assert await payments.going_back((one.payment_id,)) == {one.payment_id}
     order_id = one.order.order_id
@@ -188,10 +194,7 @@ async def test_who_takes_back_dies_anywhere_and_it_goes_back_once(
     world: World, system: str, method: str, fault: str
 ) -> None:
     till, payer = await a_till(world, fees=True), await world.person(100_00)
-    one = await lost_charge(world, till, payer)
-    world.ledger.heal()
-    world.later(seconds=WAIT_S)
-    await world.services.payments.sweep()
+    one = await came_too_late(world, till, payer)
     line = getattr(world, system)
     getattr(line, fault).add(method)
     for _ in range(3):
@@ -302,10 +305,7 @@ async def test_many_workers_take_back_once(world: World) -> None:
 
 async def test_the_cashier_was_faster(world: World) -> None:
     till, payer = await a_till(world), await world.person(100_00)
-    one = await lost_charge(world, till, payer)
-    world.ledger.heal()
-    world.later(seconds=WAIT_S)
-    await world.services.payments.sweep()
+    one = await came_too_late(world, till, payer)
     by_hand = till.giving_back(one.payment_id, 23_00, reversal=True)
     assert (await world.services.payments.refund(by_hand)).refund.status == "posted"
     world.later(seconds=10)
@@ -318,10 +318,7 @@ async def test_the_cashier_was_faster(world: World) -> None:
 async def test_people_refunded_part_of_it_first(world: World) -> None:
     """Then it is theirs to settle; the till is told that it was paid."""
     till, payer = await a_till(world), await world.person(100_00)
-    one = await lost_charge(world, till, payer)
-    world.ledger.heal()
-    world.later(seconds=WAIT_S)
-    await world.services.payments.sweep()
+    one = await came_too_late(world, till, payer)
     await world.services.payments.refund(till.giving_back(one.payment_id, 3_00))
     await a_minute(world)
     assert await back(till, one) == ("succeeded", "")
@@ -375,10 +372,7 @@ async def test_the_note_of_it_dies_with_the_posting(
 
 async def test_the_database_holds_it_too(world: World) -> None:
     till, payer = await a_till(world), await world.person(100_00)
-    one = await lost_charge(world, till, payer)
-    world.ledger.heal()
-    world.later(seconds=WAIT_S)
-    await world.services.payments.sweep()
+    one = await came_too_late(world, till, payer)
     with pytest.raises(asyncpg.RaiseError, match="nothing went back"):
         await TX.query("update payments.late set ended = 'reversed'")
     with pytest.raises(asyncpg.CheckViolationError):

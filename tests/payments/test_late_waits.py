@@ -11,7 +11,7 @@ from backend.ledger import AccountFrozen, Balance, Post
 from backend.payments import ChargeCode
 from backend.risk.auditor.releases import settle_releases
 from tests.payments.test_halfway import a_minute
-from tests.payments.test_late import WAIT_S, back, gone_back, lost_charge, notices
+from tests.payments.test_late import back, came_too_late, gone_back, notices
 from tests.payments.till import Till, a_till
 from tests.world import Wallet, World
 
@@ -28,10 +28,7 @@ async def seen_by_it(posting_id: str, journal_seq: int) -> None:
 
 
 async def posted_late(world: World, till: Till, payer: Wallet) -> ChargeCode:
-    one = await lost_charge(world, till, payer)
-    world.ledger.heal()
-    world.later(seconds=WAIT_S)
-    await world.services.payments.sweep()
+    one = await came_too_late(world, till, payer)
     assert await back(till, one) == ("unknown", "")
     await seen_by_it(one.payment_id, 1)
     world.later(seconds=10)
@@ -92,10 +89,7 @@ async def test_what_a_cashiers_refused_refund_had_reserved_is_waited_for(world: 
 async def test_the_till_is_told_that_the_shop_lacks_the_money(world: World) -> None:
     """After a day the payer and the shop are told that it did not go back."""
     till, payer = await a_till(world), await world.person(100_00)
-    one = await lost_charge(world, till, payer)
-    world.ledger.heal()
-    world.later(seconds=WAIT_S)
-    await world.services.payments.sweep()
+    one = await came_too_late(world, till, payer)
 
     async def paid_out(account_ids: tuple[str, ...]) -> tuple[Balance, ...]:
         return tuple(Balance(account_id, 0, 0, 0, False) for account_id in account_ids)

@@ -5,7 +5,8 @@ each packet's shares and its return add up to what was put in, with books that a
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -25,11 +26,11 @@ from hypothesis.stateful import (
 
 from backend import services
 from backend.db import TX
-from backend.errors import NotFound
+from backend.errors import DomainError, NotFound
 from backend.redpacket import PACKET_LIFE, OpenPacket, SendPacket, Share
 from backend.settings import Settings
 from tests.redpacket.conftest import Party, prove
-from tests.world import Wallet, open_world
+from tests.world import Crash, Wallet, open_world
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -191,13 +192,10 @@ class Machine(RuleBasedStateMachine):
         self.run(self._settle())
 
     async def _send(self, sender: Wallet, asked: SendPacket) -> None:
-        try:
+        async with self._outliving():
             started = await self.world.services.redpackets.send(asked)
             if started.requirement is not None:
                 await self.party.confirm(sender, asked.payment_id, started.requirement)
-        except Exception:
-            if not self.broken:
-                raise
 
     async def _grab(self, known: Known, person_id: str) -> None:
         """Reserves nothing, and says what is true."""
@@ -225,7 +223,7 @@ class Machine(RuleBasedStateMachine):
         )
         try:
             share = await self.world.services.redpackets.open(asked)
-        except Exception as error:
+        except (DomainError, Crash) as error:
             sound = not promised and await self._may_refuse(known, wallet.person_id, error)
             if not (self.broken or sound):
                 raise
@@ -263,11 +261,17 @@ class Machine(RuleBasedStateMachine):
     async def _sweep(self) -> None:
         """As the worker does, which outlives what a sweep meets."""
         for sweep in (self.world.services.payments.sweep, self.world.services.redpackets.sweep):
-            try:
+            async with self._outliving():
                 await sweep()
-            except Exception:
-                if not self.broken:
-                    raise
+
+    @asynccontextmanager
+    async def _outliving(self) -> AsyncIterator[None]:
+        """What is broken shows as refusals or crashes, one or several; all else is a bug."""
+        try:
+            yield
+        except* (DomainError, Crash):
+            if not self.broken:
+                raise
 
     async def _check(self) -> None:
         for packet_id, shares in (await self._shares()).items():
