@@ -26,6 +26,15 @@ _BEGIN_BY_KEY = (
     " set local enable_mergejoin = off; set local plan_cache_mode = force_generic_plan"
 )
 
+# How it shows that the server has ended a connection; the last where the news of it is half read.
+_ENDED = (
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 
 class _Transaction(PostgresTransaction):
     """Piccolo keeps the connection when COMMIT itself fails, or BEGIN; give it back always."""
@@ -37,15 +46,25 @@ class _Transaction(PostgresTransaction):
         self._begin = _BEGIN_BY_KEY if by_key else _BEGIN
 
     async def __aenter__(self) -> PostgresTransaction:
+        """Nothing has begun on a connection that the server ended while it lay idle: another is
+        taken, once."""
+        try:
+            await self._take()
+        except _ENDED:
+            await self._take()
+        self.context = self.engine.current_transaction.set(self)
+        return self
+
+    async def _take(self) -> None:
         assert self.engine.pool is not None, "the database is not open"
         self.connection = await self.engine.pool.acquire()
         try:
             await self.connection.execute(self._begin)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, _ENDED):
+                self.connection.terminate()  # what is left of it would only fail to be reset
             await self.engine.pool.release(self.connection)
             raise
-        self.context = self.engine.current_transaction.set(self)
-        return self
 
     async def commit(self) -> None:
         await self.connection.execute("commit")

@@ -6,6 +6,7 @@ from piccolo.engine.exceptions import TransactionError
 
 from backend.db import TX
 from backend.settings import Settings
+from tests.conftest import Servers
 
 
 async def test_failing_commits_give_their_connection_back(databases: Settings) -> None:
@@ -45,3 +46,16 @@ async def test_what_holds_for_plans_by_key_ends_with_its_transaction(databases: 
     assert tuple(inside)[:4] == ("off", "off", "off", "force_generic_plan")
     for row in (after, alone):
         assert tuple(row) == ("on", "on", "on", "auto", inside["pg_backend_pid"])
+
+
+async def test_a_connection_that_the_server_ended_begins_nothing_and_another_is_taken(
+    databases: Settings, servers: Servers
+) -> None:
+    admin = await asyncpg.connect(servers.admin_url(servers.tx))
+    for _ in range(20):  # the news of the end is met unread, half-read and read
+        async with TX.transaction():
+            pid = (await TX.query("select pg_backend_pid() as pid"))[0]["pid"]
+        assert await admin.fetchval("select pg_terminate_backend($1)", pid)
+        async with TX.transaction():
+            assert await TX.query("select 1")
+    await admin.close()
