@@ -1,7 +1,5 @@
 """What goes back by itself waits for what is in its way, and ends as people's task after a day."""
 
-from typing import cast
-
 import pytest
 
 from backend import ids
@@ -32,7 +30,7 @@ async def posted_late(world: World, till: Till, payer: Wallet) -> ChargeCode:
     assert await back(till, one) == ("unknown", "")
     await seen_by_it(one.payment_id, 1)
     world.later(seconds=10)
-    return cast(ChargeCode, one)
+    return one
 
 
 @pytest.mark.usefixtures("audited")
